@@ -174,10 +174,10 @@ async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstrea
     client, at = worker.registry.contact(provider).provider, worker.clock()
     fast = at + timedelta(hours=1)
     await price_sync.take_over(
-        stocked, provider, (await client.services()).offers, asked_at=at, by=acting(fast, "fast")
+        stocked, provider, (await client.services()).services, asked_at=at, by=acting(fast, "fast")
     )
     fake.answers["services"] = [line(8)]
-    shorter, early = (await client.services()).offers, at - timedelta(seconds=1)
+    shorter, early = (await client.services()).services, at - timedelta(seconds=1)
     with pytest.raises(OperatorRefusal) as refused:
         await price_sync.take_over(stocked, provider, shorter, asked_at=early, by=acting(fast, "late"))
     assert RefusalCode.PRICE_LIST_OVERTAKEN is refused.value.code
@@ -217,7 +217,7 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
     assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
-    offered = (await worker.registry.contact(provider).provider.services()).offers
+    offered = (await worker.registry.contact(provider).provider.services()).services
     with pytest.raises(OperatorRefusal) as refused:
         await price_sync.take_over(stocked, provider, offered, asked_at=worker.clock(), by=acting(worker.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
@@ -286,7 +286,7 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
 
 async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
     worker, _, provider = upstream
-    offered = (await worker.registry.contact(provider).provider.services()).offers
+    offered = (await worker.registry.contact(provider).provider.services()).services
 
     async def edit(number):
         async with await connect(database.app_url) as conn:
@@ -466,8 +466,8 @@ async def test_a_number_that_becomes_another_service_waits_for_approval(stocked,
     await again(upstream, line(name="YouTube Views"), line(8))
     assert (Decimal("0.60"), Halt.QUARANTINE) == await stands(stocked)
     (waiting,) = await synced.in_quarantine(stocked)
-    assert waiting.routes[0].offer is not None
-    assert ("Likes", "YouTube Views") == (waiting.routes[0].standing.name, waiting.routes[0].offer.name)
+    assert waiting.routes[0].line is not None
+    assert ("Likes", "YouTube Views") == (waiting.routes[0].standing.name, waiting.routes[0].line.name)
     await price_sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(worker.clock()))
     assert (Decimal("0.60"), None) == await stands(stocked)
     await again(upstream, line(name="YouTube Views HQ"), line(8))

@@ -141,7 +141,7 @@ async def test_a_price_list_is_read_and_followed_or_doubted_with_the_reason_stor
     row, fake = far
     await route(stocked, DEFAULT, (row.id, 7))
     read = await price_sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
-    assert (None, ["7"]) == (read.refused, [one.service for one in read.price_list.offers])
+    assert (None, ["7"]) == (read.refused, [one.service for one in read.price_list.services])
     fake.answers["services"] = []
     read = await price_sync.sync_provider(stocked, "Far", CALLS, by=acting(now()))
     assert read.refused is not None

@@ -63,13 +63,13 @@ def placement(customer=ANN, quantity=100, service=PLAIN, link="a.example/x", ide
 
 
 def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
-    purses = {
+    locked_funds = {
         customer: CustomerFunds(money, customer in suspended, LIST)
         for customer, money in (funds or {ANN: 100_000, BOB: 100_000}).items()
     }
     return PlacingFacts(
-        purses,
-        frozenset(by(key, customer) for key in revoked for customer in purses),
+        locked_funds,
+        frozenset(by(key, customer) for key in revoked for customer in locked_funds),
         remembered or {},
         frozenset(links),
     )
@@ -196,7 +196,7 @@ class Shop:
         outcomes: list[Any] = []
         for item, decision in zip(batch, place(batch, held), strict=True):
             outcomes.append(self.outcome(item, decision, outcomes))
-        assert self.funds == {customer: held.purses[customer].available for customer in CUSTOMERS}, first
+        assert self.funds == {customer: held.funds[customer].available for customer in CUSTOMERS}, first
         return outcomes
 
     def outcome(self, item, decision, outcomes):

@@ -153,7 +153,7 @@ async def test_their_price_list_is_read_as_they_sell_it(pair):
     assert offered.odd == ()
     on_sale = [one for one in PRICE_LIST if one.on_sale]
     assert {(str(one.id), one.name, one.type, one.rate, one.min, one.max) for one in on_sale} == {
-        (one.service, one.name, one.type, one.rate, one.min, one.max) for one in offered.offers
+        (one.service, one.name, one.type, one.rate, one.min, one.max) for one in offered.services
     }
     assert (row.dialect, (), "100.00", len(on_sale)) == (offered.dialect, offered.odd, tried.balance, tried.services)
     assert (None, row.dialect, ()) == (tried.fault, tried.dialect, tried.odd)

@@ -192,4 +192,4 @@ async def test_a_price_list_is_decoded_by_the_charset_that_is_told(fake, charset
     line = {"service": 1, "name": "Beğeni İçin Şans", "type": "Default", "rate": "0.90", "min": 1, "max": 10}
     fake.content_type = f"text/html; charset={charset}".encode()
     fake.answers["services"] = json.dumps([line], ensure_ascii=False).encode(encoding)
-    assert ["Beğeni İçin Şans"] == [offer.name for offer in (await fake.client.services()).offers]
+    assert ["Beğeni İçin Şans"] == [offer.name for offer in (await fake.client.services()).services]

@@ -39,7 +39,7 @@ def read(said):
     ],
 )
 def test_a_line_comes_in_many_forms(said):
-    (offer,) = read(said).offers
+    (offer,) = read(said).services
     assert LIKES == offer if isinstance(said, bytes) else Decimal("0.9") == offer.rate
     assert (LIKES.service, LIKES.type, 10, 10_000, True, False) == (
         offer.service, offer.type, offer.min, offer.max, offer.refill, offer.cancel,
@@ -48,7 +48,7 @@ def test_a_line_comes_in_many_forms(said):
 
 @pytest.mark.parametrize("said", [[], {"data": []}, {"status": "success", "data": "Empty Data"}])
 def test_an_empty_list_is_a_list(said):
-    assert () == read(said).offers
+    assert () == read(said).services
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_is_no_list_is_none(said):
 )
 def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, why):
     told = read([{**LINE, **change}, {**LINE, "service": 8}])
-    assert ["8"] == [offer.service for offer in told.offers]
+    assert ["8"] == [offer.service for offer in told.services]
     code = WarningCode.LINE_WITHOUT_ID if why.code is LineCode.NO_ID else WarningCode.LINE_LEFT_OUT
     number = "" if why.code is LineCode.NO_ID else "7"
     assert (ListWarning(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),) == told.odd
@@ -84,12 +84,12 @@ def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, wh
 
 def test_a_service_that_stands_there_twice_is_taken_once():
     told = read([LINE, {**LINE, "rate": "9"}, 5, "x"])
-    assert ((LIKES,), 3) == (told.offers, len(told.odd))
+    assert ((LIKES,), 3) == (told.services, len(told.odd))
 
 
 def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
     told = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
-    assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.offers]
+    assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.services]
     assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == told.odd
 
 
@@ -100,7 +100,7 @@ NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
 def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(change):
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**LINE, "service": 8}, {**bare, **change}])
-    assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.offers]
+    assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.services]
     assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == told.odd
 
 
@@ -108,7 +108,7 @@ def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(
 def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(change):
     bare = {name: value for name, value in LINE.items() if name != "type"}
     told = read([{**bare, **change}, {**bare, "service": 8}])
-    assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.offers]
+    assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.services]
     assert (ListWarning(WarningCode.NO_TYPES, {"type": "Default"}),) == told.odd
 
 
@@ -126,18 +126,18 @@ def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(ch
     ],
 )
 def test_a_flag_is_off_only_where_the_list_says_so(told, flag):
-    assert [flag] == [offer.refill for offer in read([{**LINE, "refill": told}]).offers]
+    assert [flag] == [offer.refill for offer in read([{**LINE, "refill": told}]).services]
 
 
 def test_texts_are_cut_and_cleaned():
     told = read([{**LINE, "name": "a\x00b" + "x" * 1000, "desc": "d" * 10_000}])
-    assert 300 == len(told.offers[0].name)
-    assert "\x00" not in told.offers[0].name
-    assert 4000 == len(told.offers[0].description)
+    assert 300 == len(told.services[0].name)
+    assert "\x00" not in told.services[0].name
+    assert 4000 == len(told.services[0].description)
 
 
 def test_a_name_turns_no_writing_direction_and_stands_on_one_line():
-    (offer,) = read([{**LINE, "name": "\u202eLikes\n\u2066HQ", "category": "\u202e", "desc": "a\nb\u202e"}]).offers
+    (offer,) = read([{**LINE, "name": "\u202eLikes\n\u2066HQ", "category": "\u202e", "desc": "a\nb\u202e"}]).services
     assert ("Likes HQ", "Other", "a\nb") == (offer.name, offer.category, offer.description)
 
 
@@ -156,22 +156,22 @@ def test_our_own_list_is_read_as_it_was_written(dialect):
     assert told is not None
     assert (dialect.name, ()) == (told.dialect, told.odd)
     assert [(str(one.id), one.name, one.type, one.rate, one.min, one.max, one.dripfeed) for one in sold] == [
-        (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in told.offers
+        (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in told.services
     ]
 
 
 def test_a_rate_with_a_decimal_comma_is_read_as_one():
     told = read([LINE | {"rate": "0,900"}, LINE | {"service": 8, "rate": "0,65"}])
-    assert [Decimal("0.900"), Decimal("0.65")] == [offer.rate for offer in told.offers]
+    assert [Decimal("0.900"), Decimal("0.65")] == [offer.rate for offer in told.services]
 
 
 def test_a_comma_that_may_stand_for_either_is_doubtful_beside_decimal_commas():
     told = read([LINE | {"rate": "0,90"}, LINE | {"service": 8, "name": "Views", "rate": "1,234"}])
-    assert ["7"] == [offer.service for offer in told.offers]
+    assert ["7"] == [offer.service for offer in told.services]
     (unread,) = told.unread
     assert ("8", "Views") == (unread.service, unread.name)
     assert LineFault(LineCode.RATE_UNCLEAR, {"rate": "1,234"}) == unread.why
-    assert Decimal(1234) == read([LINE | {"rate": "1,234"}]).offers[0].rate
+    assert Decimal(1234) == read([LINE | {"rate": "1,234"}]).services[0].rate
 
 
 def test_every_line_that_was_not_understood_is_named():
@@ -194,17 +194,17 @@ def test_names_are_read_as_a_person_sees_them():
             }
         ]
     )
-    (offer,) = told.offers
+    (offer,) = told.services
     assert ("Likes & Views – HQ", "Instagram & TikTok") == (offer.name, offer.category)
     assert "Fast <3 days\nno drop\nx < 3 > y" == offer.description
 
 
 @pytest.mark.parametrize("name", ["Likes <3 | 5 > 4", "A < B", "📸 Likes", "R&D"])
 def test_a_name_that_only_looks_like_markup_stays(name):
-    assert name == read([LINE | {"name": name}]).offers[0].name
+    assert name == read([LINE | {"name": name}]).services[0].name
 
 
 def test_a_range_that_ends_at_0_can_never_be_ordered():
     told = read([LINE | {"min": 0, "max": 0}, LINE | {"service": 8, "min": 0}])
-    assert ["8"] == [offer.service for offer in told.offers]
+    assert ["8"] == [offer.service for offer in told.services]
     assert LineFault(LineCode.NEVER_ORDERED) == told.unread[0].why

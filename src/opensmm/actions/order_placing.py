@@ -214,9 +214,9 @@ class LockedPlacer:
         today = self._clock().date()
         batch = [_recheck(item, locked, self._catalogue_cache, today) for item in batch]
         facts = PlacingFacts(
-            purses=locked.funds,
+            funds=locked.funds,
             barred=locked.barred,
-            remembered=await _find_remembered(connection, batch),
+            records=await _find_remembered(connection, batch),
             active_links=await _find_active_links(connection, batch),
         )
         decisions = placing.place(batch, facts)

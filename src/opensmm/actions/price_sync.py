@@ -158,7 +158,13 @@ async def sync_provider(
     price_list = await read_price_list(row, calls)
     try:
         result = await take_over(
-            connection, row.id, price_list.offers, unread=price_list.unread, asked_at=by.now, confirmed=confirmed, by=by
+            connection,
+            row.id,
+            price_list.services,
+            unread=price_list.unread,
+            asked_at=by.now,
+            confirmed=confirmed,
+            by=by,
         )
     except OperatorRefusal as refused:
         if refused.code not in _NOT_FOLLOWED:
@@ -377,7 +383,7 @@ class PriceListSync:
                 lambda connection: take_over(
                     connection,
                     provider,
-                    listed.offers,
+                    listed.services,
                     unread=listed.unread,
                     asked_at=asked_at,
                     by=By(ACTOR, "", self._clock()),

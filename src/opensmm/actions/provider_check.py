@@ -206,8 +206,8 @@ async def _check_one(client: PanelClient, stored: StoredProvider) -> CheckResult
         dialect=dialect_seen,
         balance=short(balance.amount),
         currency=balance.currency,
-        services=len(price_list.offers),
-        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in price_list.offers)),
+        services=len(price_list.services),
+        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in price_list.services)),
         took_ms=took_ms,
         odd=tuple(_list_warnings(row, panel_currency, dialect_seen, balance.currency, price_list)),
         notes=(*_build_notes(stored), *notes),
@@ -262,7 +262,7 @@ def _list_warnings(
     row: ProviderRow, panel_currency: str, dialect_seen: str, currency: str, price_list: ReadPriceList
 ) -> Iterator[ListWarning]:
     fields = {"provider": row.id, "provider_name": row.name}
-    if not price_list.offers:
+    if not price_list.services:
         yield ListWarning(WarningCode.EMPTY_LIST)
     if not currency:
         yield ListWarning(WarningCode.CURRENCY_UNTOLD, {"currency": row.currency})

@@ -71,16 +71,16 @@ async def import_services(
     refuses.
     """
     check_terms(terms)
-    check_choice(listed.offers, choice, terms)
+    check_choice(listed.services, choice, terms)
     async with connection.transaction():
-        planned = await plan_import(connection, provider, listed.offers, terms, choice.takes, listed.unread)
+        planned = await plan_import(connection, provider, listed.services, terms, choice.takes, listed.unread)
         if not write:
             return ImportResult(planned, 0)
         await write_import(connection, provider, planned, reprice=reprice, by=by, wrote=wrote)
         # The operator has seen these price changes. Other large changes of costs put services into quarantine.
         approved = [one.before.id for one in planned.changed] if reprice else []
         await price_sync.take_over(
-            connection, provider, listed.offers, unread=listed.unread, asked_at=asked_at, confirmed=confirmed,
+            connection, provider, listed.services, unread=listed.unread, asked_at=asked_at, confirmed=confirmed,
             approved=approved, by=by,
         )  # fmt: skip
     return ImportResult(planned, len(planned.new) + len(planned.to_write(reprice=reprice)))
@@ -147,7 +147,7 @@ async def write_import(
             numbered = _assign_numbers(imports, last_id + at * CHUNK, last_position + at * CHUNK)
             await save_services_in_transaction(connection, numbered, version, by=by, context=context)
             pairs = zip(numbered, imports, strict=True)
-            routes = {service.id: [RouteTo(provider, imported.offer.service)] for service, imported in pairs}
+            routes = {service.id: [RouteTo(provider, imported.line.service)] for service, imported in pairs}
             await rows.set_routes(connection, routes)
             entries = [AuditEntry(str(new), routes_changed([], to)) for new, to in routes.items()]
             await audit.note(connection, by, AuditAction.ROUTE_SET, entries)

@@ -86,9 +86,9 @@ def sync_now(
     lines += [f"warning: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
-    lines.append(f"{len(offered.offers)} services listed, {len(taken.changed)} of ours changed{released}")
+    lines.append(f"{len(offered.services)} services listed, {len(taken.changed)} of ours changed{released}")
     said = {
-        "listed": len(offered.offers),
+        "listed": len(offered.services),
         "changed": list(map(_encode_changes, taken.changed)),
         "released": taken.released,
         "odd": encode_warnings(offered.odd),
@@ -187,8 +187,8 @@ def _encode_waiting(line: ServiceLine) -> list[dict[str, Any]]:
 
 def _find_new_name(route: ListedRoute) -> str | None:
     """The provider's name of a line that sells something else now."""
-    another = route.offer is not None and is_another_service(route.standing, route.offer)
-    return route.offer.name if another and route.offer is not None else None
+    another = route.line is not None and is_another_service(route.standing, route.line)
+    return route.line.name if another and route.line is not None else None
 
 
 @quarantine_verbs.command("approve")

@@ -387,7 +387,7 @@ def services(
     )
     row, offered, odd = read.row, read.price_list, read.odd
     wanted = search.lower()
-    shown = [one for one in offered.offers if wanted in one.name.lower() or wanted in one.category.lower()]
+    shown = [one for one in offered.services if wanted in one.name.lower() or wanted in one.category.lower()]
     if json:
         answer(
             {

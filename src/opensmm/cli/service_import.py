@@ -60,7 +60,7 @@ def import_services(
         )  # fmt: skip
     plan, written = result.plan, result.written
     said = _summarize(plan, written)
-    new = [{**encode_line(one.offer), "service": one.service} for one in plan.new]
+    new = [{**encode_line(one.line), "service": one.service} for one in plan.new]
     shown = to_builtins(plan) | {"new": new, "left_out": [_encode_unread(one) for one in plan.left_out]}
     answer(
         said | {"plan": shown, "odd": encode_warnings(offered.odd)},

@@ -96,9 +96,9 @@ class PlacingFacts(Struct):
     ``barred``: buyers whose key is revoked, or who may no longer order for their customer.
     """
 
-    purses: Mapping[CustomerId, CustomerFunds]
+    funds: Mapping[CustomerId, CustomerFunds]
     barred: frozenset[Buyer]
-    remembered: Mapping[tuple[CustomerId, str], IdempotencyRecord]
+    records: Mapping[tuple[CustomerId, str], IdempotencyRecord]
     active_links: frozenset[tuple[CustomerId, str]]
 
 
@@ -121,7 +121,7 @@ def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
         if item.buyer in facts.barred:
             decision = Refused(Refusal.UNKNOWN_KEY)
         elif decision is None:
-            decision = _decide(item, facts.purses[item.customer], links_taken)
+            decision = _decide(item, facts.funds[item.customer], links_taken)
             if item.request.idempotency_key and isinstance(decision, PricedOrder):
                 used[item.customer, item.request.idempotency_key] = (fingerprint(item.request), at)
         decisions.append(decision)
@@ -132,7 +132,7 @@ def _find_earlier(
     item: OrderRequest, facts: PlacingFacts, used: Mapping[tuple[CustomerId, str], tuple[bytes, int]]
 ) -> IdempotencyHit | Refused | None:
     name = (item.customer, item.request.idempotency_key)
-    record = facts.remembered.get(name)
+    record = facts.records.get(name)
     earlier = used.get(name)
     if record is None and earlier is None:
         return None

@@ -58,7 +58,7 @@ class ListedRoute(Struct, frozen=True):
 
     to: RouteTo
     rules: SyncRules
-    offer: ProviderService | None
+    line: ProviderService | None
     listed: bool
     standing: RouteStanding
 
@@ -123,7 +123,7 @@ def _is_quarantined(standing: RouteStanding) -> bool:
 def _judge_listed(
     route: ListedRoute, kind: ServiceType, now: datetime, *, approved: bool, price_follows: bool
 ) -> RouteStanding:
-    was, listed, rules = route.standing, route.offer, route.rules
+    was, listed, rules = route.standing, route.line, route.rules
     assert listed is not None
     if listed.type is not kind:
         return structs.replace(was, off=RouteOff.TYPE, unread=None)
@@ -150,7 +150,7 @@ def _judge_unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mappi
     was = route.standing
     if route.to.provider == synced:
         return structs.replace(was, off=RouteOff.GONE, unread=unread.get(route.to.provider_service))
-    return was if route.offer is None or was.off is RouteOff.GONE else structs.replace(was, off=RouteOff.GONE)
+    return was if route.line is None or was.off is RouteOff.GONE else structs.replace(was, off=RouteOff.GONE)
 
 
 def cost_of(listed: ProviderService, exchange_rate: Decimal) -> Decimal:
@@ -174,13 +174,13 @@ def _derive_service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Se
     service = line.service
     if (cost, halted) != (service.cost, service.halted):
         service = structs.replace(service, cost=cost, halted=halted)
-    if not used or used[0][0].offer is None:
+    if not used or used[0][0].line is None:
         return service
     route, first = used[0]
-    assert route.offer is not None
-    service = followed(service, route.offer)
+    assert route.line is not None
+    service = followed(service, route.line)
     if len(line.routes) == 1 and first.quarantined is None and not service.free and route.rules.terms is not None:
-        service = _reprice(service, route.offer, route.rules.terms)
+        service = _reprice(service, route.line, route.rules.terms)
     return service
 
 
@@ -283,9 +283,9 @@ def _list_route_changes(judged: JudgedLine) -> Iterator[ListChange]:
         elif was.off is not standing.off:
             yield ListChange(ChangeCode.ROUTE_USED_AGAIN if standing.off is None else _ROUTE_OFF[standing.off], fields)
         if was.quarantined is None and standing.quarantined is not None:
-            if is_another_service(standing, route.offer) and route.offer is not None:
+            if is_another_service(standing, route.line) and route.line is not None:
                 yield ListChange(
-                    ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": standing.name, "after": route.offer.name}
+                    ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": standing.name, "after": route.line.name}
                 )
             else:
                 yield ListChange(

@@ -49,7 +49,7 @@ class ReadPriceList(Struct, frozen=True):
     ``odd`` has warnings on both, the first ones in full; ``dialect`` is that of its type words.
     """
 
-    offers: tuple[ProviderService, ...]
+    services: tuple[ProviderService, ...]
     odd: tuple[ListWarning, ...] = ()
     dialect: str = ""
     unread: tuple[UnreadLine, ...] = ()

@@ -59,7 +59,7 @@ def has_text(line: ProviderService, text: str) -> bool:
 class ImportedLine(Struct, frozen=True):
     """A line of the provider's list, and the service made of it."""
 
-    offer: ProviderService
+    line: ProviderService
     service: Service
 
 

@@ -110,7 +110,7 @@ def _make_route(record: dict[str, Any]) -> ListedRoute:
     return ListedRoute(
         to=msgspec.convert(record, RouteTo),
         rules=SyncRules(record["exchange_rate"], record["price_share"], _terms(record)),
-        offer=_line(record),
+        line=_line(record),
         listed=record["has_line"] and record["listed"],
         standing=msgspec.convert(record | {"unread": unread}, RouteStanding),
     )

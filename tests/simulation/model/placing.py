@@ -22,12 +22,12 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustome
     store, buyers = connection.store, set(buyers)
     store.begin()
     rows = [store.customers[customer] for customer in sorted({buyer.customer for buyer in buyers})]
-    purses = {
+    funds = {
         CustomerId(row.id): CustomerFunds(row.balance + row.credit_limit, row.suspended, PriceListId(row.price_list))
         for row in rows
     }
     barred = frozenset(buyer for buyer in buyers if store.revoked.get(KeyId(buyer.number), False))
-    return LockedCustomers(purses, barred, store.catalogue.version)
+    return LockedCustomers(funds, barred, store.catalogue.version)
 
 
 async def remembered(
