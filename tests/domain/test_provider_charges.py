@@ -8,7 +8,7 @@ import pytest
 
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.provider_charges import LEAST_SAMPLES, ChargeSample, compares, may_cost, price
+from opensmm.domain.provider_charges import LEAST_SAMPLES, ChargeSample, compares, find_unit_price, may_cost
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
@@ -24,7 +24,7 @@ MIXED = [*SAME, bill(40, 50, "0.04500"), bill(220, 200, "0.18000")]
 
 
 def known(bills, quantity=100, service="7"):
-    return price(bills, service, quantity, SENT, CLOSED)
+    return find_unit_price(bills, service, quantity, SENT, CLOSED)
 
 
 def told(charge, *, currency="USD", status=OrderStatus.COMPLETED):

@@ -21,7 +21,7 @@ from opensmm.base.ids import OrderId
 from opensmm.domain.clocks import ClockStep
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.provider_charges import ChargeSample, UnitPrice, compares, may_cost, price
+from opensmm.domain.provider_charges import ChargeSample, UnitPrice, compares, find_unit_price, may_cost
 
 MOST_IDS: Final = 2000
 """Ids that are looked up for one attempt. If more lie between its neighbours, the operator has to decide."""
@@ -417,7 +417,7 @@ def _fit_by_charge(
     """Narrows the fits by the ids' charges; returns them unchanged unless every charge and every price is known."""
     prices: dict[AttemptKey, tuple[UnitPrice, int]] = {}
     for suspect in suspects:
-        unit_price = price(case.samples, suspect.service, suspect.quantity, suspect.sent, suspect.closed)
+        unit_price = find_unit_price(case.samples, suspect.service, suspect.quantity, suspect.sent, suspect.closed)
         if unit_price is None or not all(compares(report, unit_price) for report in reports.values()):
             return fits
         prices[suspect.key] = unit_price, suspect.quantity

@@ -61,6 +61,7 @@ def read(report: ManualReport, delivery: PolledDelivery) -> StatusReport | Opera
         case ManualStep.PROGRESS:
             if report.remains is None or not 0 <= report.remains <= delivery.quantity:
                 return _refuse_remains(report, delivery)
+            # A 0 of the staff means that nothing remains; panels say 0 before they count.
             return StatusReport(OrderStatus.IN_PROGRESS, None, report.remains, counted=True)
         case ManualStep.DONE:
             return StatusReport(OrderStatus.COMPLETED, report.start_count)

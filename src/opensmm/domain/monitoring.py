@@ -344,7 +344,7 @@ _REFUSES: Final = {
 
 
 def _judge_calls(name: str, provider: ProviderSeen, now: datetime) -> Finding:
-    """Judges how a provider fares, and claims no more than what is known of it."""
+    """Judges the calls to a provider, and claims no more than is known of them."""
     unheard = _by_age(provider.unpolled, now, timedelta(0), UNPOLLED_CRITICAL)
     counted = _counted(provider.unpolled, now) if provider.unpolled.count else {}
     fields = {**_identify(provider), **counted}

@@ -78,6 +78,7 @@ def cancel(subject: OrderSubject) -> tuple[ChosenEnd, ...] | None:
     if subject.state in _OVER:
         raise subject.refusal(RefusalCode.ORDER_ENDED)
     endings = _end_all(subject, None)
+    # Everything was delivered: to cancel would refund nothing, and hide that the order is complete.
     if endings and all(one.state is DeliveryState.COMPLETED for one in endings):
         raise subject.refusal(RefusalCode.NOTHING_LEFT)
     return endings

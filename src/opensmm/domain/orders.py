@@ -36,7 +36,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderState(StrEnum):
-    """State stored in an order's row. While it is open, its status follows from its deliveries."""
+    """State stored in an order's row. While an order is open, its status follows from its deliveries."""
 
     OPEN = "open"
     ACTIVE = "active"
@@ -114,6 +114,7 @@ def draft(
     if service is None:
         return Refused(Refusal.SERVICE_UNKNOWN)
     form = TYPE_FORMS[service.type]
+    # Clients send parameters of other types too: they must not refuse an order.
     if form.own and request.details is not NO_DETAILS:
         request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own))
     if form.link_is_enough and dialect_rules.link_alone_is_media:
@@ -196,6 +197,7 @@ def _check_places(request: AddOrder, form: TypeForm, catalogue: Catalogue) -> Re
         return None
     details, link = request.details, "" if posts else request.link
     for name, text in (("media", details.media), ("referring_url", details.referring_url)):
+        # A page beside the link is delivered to just as the link is.
         if len(text) > links.MAX_LINK or (text and policy.denies(text)):
             return Refused(Refusal.PARAMETER, name)
     people = (("username", (details.username,)), ("usernames", details.usernames), ("groups", details.groups))

@@ -118,10 +118,12 @@ def place(batch: Sequence[OrderRequest], facts: PlacingFacts) -> list[Decision]:
     decisions: list[Decision] = []
     for at, item in enumerate(batch):
         decision: Decision | None = _find_earlier(item, facts, used) if item.request.idempotency_key else None
+        # A barred buyer does not get the answers of earlier orders either.
         if item.buyer in facts.barred:
             decision = Refused(Refusal.UNKNOWN_KEY)
         elif decision is None:
             decision = _decide(item, facts.funds[item.customer], links_taken)
+            # Only orders use up a key: after a refusal the same request may succeed.
             if item.request.idempotency_key and isinstance(decision, PricedOrder):
                 used[item.customer, item.request.idempotency_key] = (fingerprint(item.request), at)
         decisions.append(decision)

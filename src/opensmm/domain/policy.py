@@ -135,7 +135,9 @@ class Policy(Struct, frozen=True):
             return False
         host = links.host_of(link)
         over = self._find_hosts(host)
+        # Lists repeat names: each is checked once.
         distinct = dict.fromkeys(names)
+        # If the host itself is denied, names without a rule of their own are denied too.
         if not _is_denial(self._find_nearest(Target(host, (), ""), over)):
             distinct = dict.fromkeys(name for name in distinct if not self._is_stranger(name))
         if sum(len(name) for name in distinct if _ENCODED.search(name)) > MAX_ENCODED:

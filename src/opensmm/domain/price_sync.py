@@ -150,6 +150,7 @@ def _judge_unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mappi
     was = route.standing
     if route.to.provider == synced:
         return structs.replace(was, off=RouteOff.GONE, unread=unread.get(route.to.provider_service))
+    # A route that no list has had yet is not gone: its provider's list may not have been read.
     return was if route.line is None or was.off is RouteOff.GONE else structs.replace(was, off=RouteOff.GONE)
 
 
@@ -226,6 +227,7 @@ def doubt(
         return ListDoubt(DoubtCode.EMPTY)
     types: Mapping[str, ServiceType | None] = {line.service: line.type for line in listed}
     lost = sum(types.get(theirs) is not kind for theirs, kind in routed)
+    # More than half is rather a broken answer than a changed catalogue.
     if lost > BELIEVED_LOSS and lost * 2 > len(routed):
         fulfilled = {theirs for theirs, _ in routed}
         broken = [line for line in unread if line.service in fulfilled]

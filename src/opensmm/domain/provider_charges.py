@@ -40,7 +40,7 @@ class UnitPrice(Struct, frozen=True):
     currency: str
 
 
-def price(
+def find_unit_price(
     samples: Sequence[ChargeSample], service: str, quantity: int, sent: datetime, closed: datetime
 ) -> UnitPrice | None:
     """Returns the price of a service while an order for ``quantity`` was sent; None if the samples around it show none.

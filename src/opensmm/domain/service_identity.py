@@ -170,6 +170,7 @@ def is_another(name: str, category: str, new_name: str, new_category: str) -> bo
     if any(old and new and not old & new for old, new in pairs):
         return True
     kinds, kinds_after = pairs[1]
+    # Both kinds are known and agree: other words reword the same product.
     if kinds and kinds_after:
         return False
     old, new = before.kinds | before.others, after.kinds | after.others

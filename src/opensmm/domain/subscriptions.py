@@ -157,6 +157,7 @@ def gone(listed: Iterable[str], posts: Iterable[KnownPost]) -> dict[str, bool]:
     A list as long as can be read proves nothing missing.
     """
     there = {order_key(order) for order in listed}
+    # A list of the newest orders only does not show which older ones are gone.
     full = len(there) >= MOST_LISTED
     now = {post: order_key(post.provider_order) not in there and not full for post in posts}
     return {post.provider_order: missing for post, missing in now.items() if post.missing != missing}
@@ -193,6 +194,7 @@ def take_in(
     After the first that cannot be paid, all others wait. The oldest are taken in, as many as were ordered.
     """
     before = {post.provider_order: post for post in posts}
+    # Below 0 even a post that costs nothing waits.
     available = -1 if subscription.suspended else subscription.available
     room = _count_room(subscription, before.values())
     changed: list[Post] = []
@@ -206,6 +208,7 @@ def take_in(
             room -= 1
         if outcome.state is PostState.MADE:
             available -= outcome.charge
+        # No later post overtakes one that waits for money.
         elif outcome.state is PostState.UNPAID:
             available = -1
         if outcome.state in WAITING and was is not None and now - was.seen >= WAITS:

@@ -60,6 +60,7 @@ def _read_body(content_type: bytes, body: bytes) -> Fields:
         return _read_multipart(content_type, body)
     if kind in (b"application/json", b"text/json") or kind.endswith(b"+json"):
         return _without_brackets(_read_json(body))
+    # Some clients send JSON without saying so.
     if kind != _FORM_TYPE and body.lstrip(b" \t\r\n").startswith(b"{"):
         return _without_brackets(_read_json(body))
     return _read_pairs(body)

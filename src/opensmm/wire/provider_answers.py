@@ -90,6 +90,7 @@ def read_order(body: bytes) -> SendOutcome:
         return Unsure(evidence)
     words = _read_error_words(answer)
     order = read_id(answer.get("order"))
+    # An id beside an error or a failed status proves neither outcome.
     if order and not words and _normalise_word(answer.get("status")) not in _FAILED:
         return Accepted(order, evidence)
     if words and not _may_have_bought(answer):
@@ -281,6 +282,7 @@ def read_cancels(ids: RequestedIds, body: bytes) -> list[bool | Declined]:
         value = entry.get("cancel") if isinstance(entry, dict) and not _read_error_words(entry) else entry
         words = _read_error_words(value)
         if words and not passes(words):
+            # A cancel that is already under way was accepted before.
             answers.append(means_under_way(words) or Declined(words))
         else:
             answers.append(value is True or (bool(read_id(value)) and comparable_id(value).isdigit()))
@@ -330,6 +332,7 @@ def _find_entries(ids: RequestedIds, answer: Json, id_names: tuple[str, ...], va
         if inner is None:
             break
         answer = inner
+    # A single line may be about the only requested id without naming it.
     if len(requested) == 1 and isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
     if (

@@ -128,6 +128,7 @@ def _read_ids(
             return Refused(missing)
         if not (splits and "," in text):
             return RequestedIds((text,), (whole_number(text),))
+    # ``007`` and ``7`` are one id: the first spelling is kept.
     distinct: dict[int | str, str] = {}
     texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
     for text in _strip(dict.fromkeys(texts)):
@@ -225,6 +226,7 @@ def _read_refill(fields: Fields, array_text: bool) -> RequestRefills | Refused:
 def _read_refill_status(fields: Fields, array_text: bool) -> GetRefillStatus | Refused:
     ids = _read_ids(fields, "refills", "refill", Refusal.REFILL_UNKNOWN, array_text)
     order = _read_text(fields, "order")
+    # Some clients know the order only: it stands for its newest refill.
     if isinstance(ids, Refused) and ids.why is Refusal.REFILL_UNKNOWN and order:
         return GetRefillStatus(order=RequestedIds((order,), (whole_number(order),)))
     return ids if isinstance(ids, Refused) else GetRefillStatus(ids)
