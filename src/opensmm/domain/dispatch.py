@@ -64,7 +64,7 @@ class Declined(Struct, frozen=True):
 
 
 class NotSent(Struct, frozen=True):
-    """A failure that bought nothing, after which the order may be retried later.
+    """A deferral: nothing was bought, and the order is retried later.
 
     Either no byte of the request was sent, or the provider answered with a well-formed error, in these ``words``, that
     it accepts no orders at the moment. ``one_service``: this applies to the one service, not to its others.
@@ -162,7 +162,7 @@ def note_of(outcome: SendOutcome) -> DeliveryNote | None:
 
 
 PATIENCE: Final = 5
-"""Failures in a row after which a provider that can be reached is paused too."""
+"""Unclear answers in a row after which a provider is paused."""
 PASSED_OVER_AFTER: Final = 4
 """Failures in a row after which orders go to the next provider while this one is paused."""
 MAX_REFUSED_WAIT_H: Final = 30 * 24
@@ -170,7 +170,7 @@ MAX_REFUSED_WAIT_H: Final = 30 * 24
 TURNED_AWAY_STEPS_S: Final = (60, 120, 300)
 """Pauses before one order tests a provider that turned us away; the last one repeats."""
 RETRY_STEPS_S: Final = (1, 2, 5, 15, 30, 60)
-"""Pauses before retrying a provider that could not be reached; the last one repeats."""
+"""Pauses before retrying a provider that could not be reached, or put an order off; the last one repeats."""
 
 
 def retry_after_s(failures: int) -> int:
@@ -190,10 +190,11 @@ def rest_when_turned_away(failures: int) -> tuple[int, int]:
 def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:
     """Returns the pause after a failure; None if calls go on.
 
-    A provider that could not be reached, or that fails the first call after a pause, is paused at once. One that was
-    reached is paused after ``PATIENCE`` failures in a row.
+    ``reached``: the call went out, and what came back, if anything, is unclear. Such a provider is paused after
+    ``PATIENCE`` failures in a row. One that could not be reached, or that asked to retry later ("too many requests"),
+    is paused at once. So is one that fails the first call after a pause (``resting``).
     """
-    # A bad answer from a provider that can be reached may be an accident; several in a row are not.
+    # One unclear answer may be an accident; several in a row are not.
     if not reached or resting:
         return retry_after_s(failures)
     return None if failures < PATIENCE else retry_after_s(failures - PATIENCE + 1)

@@ -49,12 +49,12 @@ class Patience(Struct, frozen=True):
 
 
 PATIENCE: Final = Patience()
-_LOOK_AT_MOST: Final = timedelta(hours=12)
+_LONGEST_PAUSE: Final = timedelta(hours=12)
 
 
 def look_again_after(age: timedelta, patience: Patience) -> timedelta:
     """Returns the pause before the next check of an unsure attempt: a quarter of its ``age`` since its end."""
-    return min(max(age / 4, patience.taking_in / 6), _LOOK_AT_MOST)
+    return min(max(age / 4, patience.taking_in / 6), _LONGEST_PAUSE)
 
 
 class EvidenceKind(StrEnum):
@@ -68,7 +68,8 @@ class EvidenceKind(StrEnum):
 
 class Conclusion(StrEnum):
     """Results of a check. ``bought`` and ``not_bought`` are proved. ``risked`` and ``ended`` are decisions of the
-    operator. The last four are notices. All others leave an attempt unsure, and name the reason."""
+    operator. ``late_acceptance``, ``completed_with_remains``, ``cancel_refused`` and ``charge_unclear`` are notices.
+    All others leave an attempt unsure, and name the reason."""
 
     BOUGHT = "bought"
     NOT_BOUGHT = "not_bought"
@@ -87,8 +88,9 @@ class Conclusion(StrEnum):
 
 
 LATE: Final = (Conclusion.LATE_ACCEPTANCE,)
+"""Notices of late acceptances, one of two kinds in the operator's list and in ``health``."""
 ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED, Conclusion.CHARGE_UNCLEAR)
-"""The two kinds of notices in the operator's list and in ``health``: late acceptances, and odd ends."""
+"""Notices of odd ends, the other kind."""
 AttemptKey = tuple[OrderId, int, int]
 """An attempt's order, run and number."""
 
@@ -317,7 +319,7 @@ def controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: frozenset[in
 
 
 class EvidenceProof(Struct, frozen=True):
-    """A conclusion about an attempt. ``provider_order`` is the id of the order that it bought, if it bought one."""
+    """A conclusion about an attempt, proved or not. ``provider_order``: the id of the order, if it bought one."""
 
     conclusion: Conclusion
     provider_order: int | None = None
@@ -348,6 +350,7 @@ def conclude(
         for suspect in suspects:
             if suspect.key in ids_by_attempt:
                 complete = all(answers.get(number) is not None for number in ids_by_attempt[suspect.key])
+                # Reports of a talkative provider may be about strangers' orders: then nothing is proved.
                 proofs[suspect.key] = _prove(suspect, None if talkative and numbers else owners, complete)
     return proofs
 
@@ -378,7 +381,7 @@ def _split_into_groups(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[
 
 _Owners = Mapping[int, frozenset[AttemptKey]]
 """The attempts that may own each id, given that every id has an owner of its own."""
-_Fits = Mapping[int, Sequence[AttemptKey]]
+_Candidates = Mapping[int, Sequence[AttemptKey]]
 """The attempts that fit each id, looked at by itself."""
 
 
@@ -391,56 +394,63 @@ def _find_owners(
         return {}
     if max(len(suspects), len(reports)) > MOST_TANGLED:
         return None
-    fits: _Fits = {
+    candidates: _Candidates = {
         number: [
-            suspect.key for suspect in suspects if case.windows[suspect.key].contains(number) and _fits(suspect, report)
+            suspect.key
+            for suspect in suspects
+            if case.windows[suspect.key].contains(number) and _may_report(suspect, report)
         ]
         for number, report in reports.items()
     }
-    if not _can_pair(fits):
+    if not _can_pair(candidates):
         return None
     # Charges that leave some id without an owner are wrong, and then none of them counts.
-    charged = _fit_by_charge(case, suspects, reports, fits)
-    fits = charged if _can_pair(charged) else fits
-    possible = {number: frozenset(key for key in keys if _can_pair(fits, number, key)) for number, keys in fits.items()}
+    charged = _narrow_by_charge(case, suspects, reports, candidates)
+    candidates = charged if _can_pair(charged) else candidates
+    possible = {
+        number: frozenset(key for key in keys if _can_pair(candidates, number, key))
+        for number, keys in candidates.items()
+    }
     return _assign_alike({suspect.key: suspect for suspect in suspects}, possible)
 
 
-def _fits(suspect: SuspectOrder, report: StatusReport) -> bool:
+def _may_report(suspect: SuspectOrder, report: StatusReport) -> bool:
     """Returns False if more remains than the attempt ordered."""
     return report.remains is None or report.remains <= suspect.quantity
 
 
-def _fit_by_charge(
-    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport], fits: _Fits
-) -> _Fits:
-    """Narrows the fits by the ids' charges; returns them unchanged unless every charge and every price is known."""
+def _narrow_by_charge(
+    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport], candidates: _Candidates
+) -> _Candidates:
+    """Narrows the candidates by the ids' charges; changes nothing unless every charge and every price is known."""
     prices: dict[AttemptKey, tuple[UnitPrice, int]] = {}
     for suspect in suspects:
         unit_price = find_unit_price(case.samples, suspect.service, suspect.quantity, suspect.sent, suspect.closed)
         if unit_price is None or not all(compares(report, unit_price) for report in reports.values()):
-            return fits
+            return candidates
         prices[suspect.key] = unit_price, suspect.quantity
-    return {number: [key for key in keys if may_cost(*prices[key], reports[number])] for number, keys in fits.items()}
+    return {
+        number: [key for key in keys if may_cost(*prices[key], reports[number])] for number, keys in candidates.items()
+    }
 
 
-def _can_pair(fits: _Fits, number: int | None = None, key: AttemptKey | None = None) -> bool:
+def _can_pair(candidates: _Candidates, number: int | None = None, key: AttemptKey | None = None) -> bool:
     """Returns True if every id can have an owner of its own; with ``number`` and ``key``, if it can while that attempt
     owns that id. It is a bipartite matching by augmenting paths."""
     paired: dict[AttemptKey, int] = {}
     closed = set() if key is None else {key}
-    return all(_augment(one, fits, paired, set(closed)) for one in fits if one != number)
+    return all(_augment(one, candidates, paired, set(closed)) for one in candidates if one != number)
 
 
-def _augment(number: int, fits: _Fits, paired: dict[AttemptKey, int], seen: set[AttemptKey]) -> bool:
+def _augment(number: int, candidates: _Candidates, paired: dict[AttemptKey, int], seen: set[AttemptKey]) -> bool:
     """Finds an owner for one more id, and moves other ids to other owners if necessary. Extends ``paired``.
 
     The recursion is at most MOST_TANGLED deep.
     """
-    for key in fits[number]:
+    for key in candidates[number]:
         if key not in seen:
             seen.add(key)
-            if key not in paired or _augment(paired[key], fits, paired, seen):
+            if key not in paired or _augment(paired[key], candidates, paired, seen):
                 paired[key] = number
                 return True
     return False

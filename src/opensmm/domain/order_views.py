@@ -29,7 +29,7 @@ _STATUS_OF_ORDER: Final = {
     OrderState.PARTIAL: OrderStatus.PARTIAL,
     OrderState.CANCELED: OrderStatus.CANCELED,
 }
-_UNSENT: Final = frozenset((DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE))
+_NOT_ACCEPTED: Final = frozenset((DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE))
 
 
 def status_word(state: OrderState, first_run: DeliveryState | None, runs: int) -> OrderStatus:
@@ -39,7 +39,7 @@ def status_word(state: OrderState, first_run: DeliveryState | None, runs: int) -
     """
     if state is not OrderState.OPEN or first_run is None:
         return _STATUS_OF_ORDER.get(state, OrderStatus.PENDING)
-    if runs > 1 and first_run not in _UNSENT:
+    if runs > 1 and first_run not in _NOT_ACCEPTED:
         return OrderStatus.IN_PROGRESS
     return _STATUS_OF_DELIVERY[first_run]
 

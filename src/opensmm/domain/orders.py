@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 from msgspec import Struct
@@ -58,11 +58,17 @@ ORDER_TRANSITIONS: Final = {
 }
 """States that an order may go to next. An order begins open, a subscription active."""
 LIVE_ORDERS: Final = passing(ORDER_TRANSITIONS)
+"""States of an order that has not ended."""
 ENDED_ORDERS: Final = final(ORDER_TRANSITIONS)
+"""States of an order that has ended."""
 
 
 class DialectRules(Struct, frozen=True):
-    """Differences between the two published dialects in what they accept."""
+    """Differences between the two published dialects in what they accept.
+
+    ``own_before_link``: a fault of the type's own parameters is reported before one of the link.
+    ``link_alone_is_media``: an order of ``link_is_enough`` may leave out the media, which is then the link.
+    """
 
     own_before_link: bool
     link_alone_is_media: bool
@@ -119,7 +125,8 @@ def draft(
         request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own))
     if form.link_is_enough and dialect_rules.link_alone_is_media:
         request = _use_link_as_media(request, service)
-    refused = _check_words(request, service, form, dialect_rules, today) or _check_places(request, form, catalogue)
+    refused = _check_link_and_parameters(request, service, form, dialect_rules, today)
+    refused = refused or _check_policy(request, form, catalogue)
     if refused is not None:
         return refused
     quantity = _count_units(request, form)
@@ -154,9 +161,10 @@ def _keep_only(details: TypeDetails, own: Sequence[str]) -> TypeDetails:
     """Keeps the details in ``own`` that also apply to the kind of traffic; all others are neither checked nor passed
     on.
 
-    No delay becomes a delay of 0.
+    A missing delay becomes 0.
     """
     kind = details.type_of_traffic
+    # A parameter that is no traffic's own has ``kind`` as its default here, and so is always kept.
     used = {name: getattr(details, name) for name in own if _OF_TRAFFIC.get(name, kind) == kind}
     if "delay" in used and used["delay"] is None:
         used["delay"] = 0
@@ -175,9 +183,10 @@ def _use_link_as_media(request: AddOrder, service: Service) -> AddOrder:
     return msgspec.structs.replace(request, quantity=quantity, details=details)
 
 
-def _check_words(
+def _check_link_and_parameters(
     request: AddOrder, service: Service, form: TypeForm, dialect_rules: DialectRules, today: date
 ) -> Refused | None:
+    """Refuses a link or own parameters that are malformed. The dialect says which of the two faults is reported."""
     own = _check_own(request.details, service, form, today) if form.own else None
     link_is_media = form.link_is_enough and request.details.media == request.link
     if own is not None and dialect_rules.own_before_link and not link_is_media:
@@ -187,8 +196,8 @@ def _check_words(
     return own
 
 
-def _check_places(request: AddOrder, form: TypeForm, catalogue: Catalogue) -> Refused | None:
-    """Refuses a link, a page or a person beside it, that the policy denies."""
+def _check_policy(request: AddOrder, form: TypeForm, catalogue: Catalogue) -> Refused | None:
+    """Refuses links, pages, people and groups that the policy denies, or that are too long or too many."""
     policy = catalogue.policy
     posts = form.counts is _POSTS
     if not posts and policy.denies(request.link):
@@ -238,6 +247,7 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[TypeDetails], bool]]] = {
 
 
 def _count_units(request: AddOrder, form: TypeForm) -> int | None:
+    """Returns the units of one run; None if the request has no readable quantity."""
     counts = form.counts
     if counts is _QUANTITY:
         return None if request.quantity == MALFORMED else request.quantity
@@ -245,7 +255,11 @@ def _count_units(request: AddOrder, form: TypeForm) -> int | None:
         return len(request.details.comments)
     if counts is _USERNAMES:
         return len(request.details.usernames)
-    return 0 if counts is _POSTS else 1
+    if counts is _ONE:
+        return 1
+    if counts is _POSTS:
+        return 0
+    assert_never(counts)
 
 
 def _check_quantity(quantity: int | None, service: Service, form: TypeForm) -> Refused | None:

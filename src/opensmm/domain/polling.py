@@ -222,8 +222,10 @@ POLL_STEPS: Final = (
     (timedelta(hours=1), timedelta(seconds=25)),
     (timedelta(days=1), timedelta(minutes=5)),
 )
+"""Pauses between polls, as pairs (until this age since it was sent, this pause)."""
 POLL_LAST: Final = timedelta(minutes=14)
-"""Together with the time of a poll, the state of an order of the last hour is at most 30 s old, of any other 15 min."""
+"""The pause beyond the last step. With the time of a poll, the state of an order of the last hour is at most 30 s old,
+and that of any other 15 min."""
 
 
 def poll_again_after(age: timedelta) -> timedelta:

@@ -37,6 +37,10 @@ def earned(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: 
 
     With ``delivered == quantity`` this is the run's share. The shares of all runs add up to the order's charge, so that
     refunds never exceed it.
+
+    Totals from the order's first unit on are rounded up, never a single run's part. So the refund of an order with one
+    run, which is the rest of its charge, is rounded down, by less than 0.00001. A part of a drip-feed lies between two
+    such totals, and is less than 0.00001 off either way.
     """
     before = quantity * (run - 1)
     upto = charge(rate, before + delivered, packaged=packaged)

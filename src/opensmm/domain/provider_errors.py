@@ -451,7 +451,11 @@ _OF_AN_ORDER: Final = compile_english(r"\brefill | \bcancel | \bguarantee | \bwa
 
 
 def meaning(text: str) -> Meaning:
-    """Returns the meaning of an error text in place of an order. Words of a failure outweigh all others."""
+    """Returns the meaning of an error text in place of an order.
+
+    The order of the checks is the precedence: words of a failure or an acceptance outweigh all others, then words to
+    wait, of our key, of our funds, and last those of a refusal.
+    """
     words = fold(text)
     if any_matches(_BREAKDOWN, words) or any_matches(_TAKEN, words):
         return Meaning.FAULT

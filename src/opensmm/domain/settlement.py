@@ -14,13 +14,14 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.polling import OrderEnd
 
 MOST_COST: Final = Money(10**17)
-"""A provider's charge above this is ignored."""
+"""The largest cost that is booked. A charge above it is a misreading, and sums of such could overflow the books."""
 
 
 class OrderAtEnd(Struct, frozen=True):
-    """An order under its row's lock. Its last fields count the runs that end now as ended.
+    """An order under its row's lock. ``runs_open`` and ``remains`` are those after the runs of this settlement ended.
 
-    ``called_off``: a subscription whose delivery was cancelled. It has no units that would show it.
+    ``quantity`` is of one run, ``remains`` of all runs together. ``called_off``: a subscription whose delivery was
+    cancelled; with no units, ``remains`` cannot tell.
     """
 
     order: OrderId
@@ -57,29 +58,30 @@ class Settlement(Struct, frozen=True):
 def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
     """Earns what was delivered and refunds the rest: together they are exactly the runs' shares of the charge.
 
-    Runs without any delivery are refunded in one transfer, under the number of the first.
+    Books each run's cost at its provider too. Runs of which nothing was delivered are refunded in one transfer, under
+    the number of the first.
     """
     transfers: list[Transfer] = []
     earned = refunded = untouched = 0
-    untouched_at: int | None = None
+    refund_index: int | None = None  # of the transfer that refunds all untouched runs
     for end in ends:
-        share = pricing.earned(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
+        whole_run = pricing.earned(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
         delivered = order.quantity - end.remains
         run_earned = pricing.earned(order.rate, order.quantity, end.run, delivered, packaged=order.packaged)
-        run_refunded = Money(share - run_earned)
+        run_refunded = Money(whole_run - run_earned)
         if run_earned:
             transfers.append(ledger.earn(order.customer, order.order, end.run, run_earned))
         if run_refunded and not delivered:
             untouched += run_refunded
-        if run_refunded and (delivered or untouched_at is None):
-            untouched_at = untouched_at if delivered else len(transfers)
+        if run_refunded and (delivered or refund_index is None):
+            refund_index = refund_index if delivered else len(transfers)
             transfers.append(ledger.give_back(order.customer, order.order, end.run, run_refunded))
         cost = ceiling(end.cost, end.exchange_rate) if end.cost else 0
         if 0 < cost <= MOST_COST:
             transfers.append(ledger.cost(order.customer, order.order, end.run, Money(cost)))
         earned, refunded = earned + run_earned, refunded + run_refunded
-    if untouched_at is not None:
-        transfers[untouched_at] = structs.replace(transfers[untouched_at], amount=Money(untouched))
+    if refund_index is not None:
+        transfers[refund_index] = structs.replace(transfers[refund_index], amount=Money(untouched))
     order_end = None if order.runs_open else _end_order(order)
     return Settlement(order.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 
