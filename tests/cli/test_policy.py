@@ -113,7 +113,7 @@ def test_a_prohibited_service_is_refused_by_the_name_of_its_rule(run, said, rows
 def test_links_and_names_are_tried_on_the_policy(said, run, words, code, value):
     got, told = said("policy", "test", *words)
     assert (code, code == FAILED, value) == (got, told["refused"], (told["rule"] or {}).get("value"))
-    assert ("refused by rule" if value else "passes: no rule meets it") in run("policy", "test", *words)[1]
+    assert ("refused by rule" if value else "passes: no rule matches it") in run("policy", "test", *words)[1]
 
 
 def test_one_thing_is_tried_at_a_time(said):

@@ -196,7 +196,7 @@ def test_an_import_names_the_prices_that_were_set_by_hand(said, run, rows, liste
     code, told = said(*plan)
     assert (DONE, 3, 1) == (code, told["price_moves"], told["prices_by_hand"])
     assert [2] == [one["after"]["id"] for one in told["plan"]["changed"] if one["by_hand"]]
-    assert "price of service 2 (Likes), set by hand: 2.50 → 1.1250" in run(*plan)[1]
+    assert "price set by hand of service 2 (Likes): 2.50 → 1.1250" in run(*plan)[1]
     said(*plan, "--write")
     told = said("import-services", "Up", "--margin", 50, "--reprice")[1]
     assert (3, 0) == (told["price_moves"], told["prices_by_hand"])

@@ -44,7 +44,7 @@ VERBS: Final = {
     "orders": "opensmm.cli.orders:order_verbs",
     "audit": "opensmm.cli.audit:audit_verbs",
 }
-"""Where each verb or group of verbs is. Its module is imported when it is called."""
+"""Place of each verb or group of verbs. Its module is imported when it is called."""
 
 app: Final = typer.Typer(
     name="opensmm",

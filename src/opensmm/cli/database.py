@@ -99,10 +99,8 @@ def _encode_check(finding: InvariantResult) -> dict[str, object]:
 def _build_table(findings: list[InvariantResult]) -> Table:
     table = Table("id", "invariant", "holds", box=None, pad_edge=False)
     for finding in findings:
-        said = (
-            "[green]yes[/]"
-            if not finding.count
-            else f"[red]no: {finding.count}[/] " + escape(", ".join(finding.examples))
-        )
-        table.add_row(finding.check.name, ENGLISH.invariant(finding.check.code), said)
+        holds = "[green]yes[/]"
+        if finding.count:
+            holds = f"[red]no: {finding.count}[/] {escape(', '.join(finding.examples))}"
+        table.add_row(finding.check.name, ENGLISH.invariant(finding.check.code), holds)
     return table

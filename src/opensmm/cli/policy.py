@@ -1,4 +1,4 @@
-"""``policy``: what may not be sold, and where nothing is delivered."""
+"""``policy``: rules on what may be sold, and on the links that orders may have."""
 
 from typing import Annotated, Final
 
@@ -23,27 +23,29 @@ from opensmm.store import policy as rows
 from opensmm.store.policy import NewRule, PolicyChange
 from opensmm.texts.speech import ENGLISH
 
-policy_verbs: Final = typer.Typer(help="What may not be sold, and where nothing is delivered.", no_args_is_help=True)
+policy_verbs: Final = typer.Typer(
+    help="Rules on what may be sold, and on the links that orders may have.", no_args_is_help=True
+)
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stored in the history.")]
 Kind = Annotated[
     RuleKind,
     typer.Argument(
         metavar="prohibit|deny|allow",
-        help="prohibit: a phrase in a service's words; deny, allow: a place that links lead to.",
+        help="prohibit: a phrase in a service's name, category or description; deny, allow: where links lead.",
     ),
 ]
 
 
 @policy_verbs.command("show")
 def show(data: Data = None, json: Json = False) -> None:
-    """Show the rules that hold."""
-    found = with_database(read_existing_config(data), policy.current)
+    """Show the rules in force."""
+    present = with_database(read_existing_config(data), policy.current)
     if json:
-        answer({"version": found.version, "rules": found.rules}, "", json=True)
+        answer({"version": present.version, "rules": present.rules}, "", json=True)
         return
-    lines = [f"{rule.id:>4}  {rule.kind:<8}  {rule.value}{_format_reason(rule.reason)}" for rule in found.rules]
-    answer({}, "\n".join([*lines, f"{len(lines)} rules, as of version {found.version}"]), json=False)
+    lines = [f"{rule.id:>4}  {rule.kind:<8}  {rule.value}{_format_reason(rule.reason)}" for rule in present.rules]
+    answer({}, "\n".join([*lines, f"{len(lines)} rules, as of version {present.version}"]), json=False)
 
 
 def _format_reason(reason: str) -> str:
@@ -63,22 +65,22 @@ def add(
     ],
     reason: Reason = "",
     take_off_sale: Annotated[
-        bool, typer.Option("--take-off-sale", help="Take services off sale that a new `prohibit` meets.")
+        bool, typer.Option("--take-off-sale", help="Take the services off sale that a new `prohibit` matches.")
     ] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Add a rule. Of rules that meet one link the nearest counts: account, longer path, path, host, everywhere."""
+    """Add a rule. If several match a link, the most specific counts: account, longer path, path, host, everywhere."""
     added = with_database(
         read_config(data),
         lambda connection: policy.add_rule(
             connection, NewRule(kind, value, reason), take_off_sale=take_off_sale, by=by()
         ),
     )
-    said = f"rule {added.rule.id}: {added.rule.kind} {added.rule.value}"
-    if added.off_sale:
-        said += f"; off sale now: {', '.join(str(one.id) for one in added.off_sale)}"
-    answer({"rule": added.rule, "off_sale": [one.id for one in added.off_sale]}, said, json=json)
+    text, off_sale = f"rule {added.rule.id}: {added.rule.kind} {added.rule.value}", [one.id for one in added.off_sale]
+    if off_sale:
+        text += f"; off sale now: {', '.join(map(str, off_sale))}"
+    answer({"rule": added.rule, "off_sale": off_sale}, text, json=json)
 
 
 @policy_verbs.command("remove")
@@ -88,33 +90,33 @@ def remove(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Take rules away; the history keeps them."""
+    """Remove rules. The history still shows them."""
     gone = with_database(
         read_config(data),
         lambda connection: policy.remove_rules(connection, [RuleId(number) for number in rule], by=by(reason)),
     )
-    said = "\n".join(f"gone: rule {one.id}, {one.kind} {one.value}" for one in gone)
-    answer({"removed": gone}, said, json=json)
+    text = "\n".join(f"removed: rule {one.id}, {one.kind} {one.value}" for one in gone)
+    answer({"removed": gone}, text, json=json)
 
 
 @policy_verbs.command("history")
 def history(
-    limit: Annotated[int, typer.Option("--limit", help="How many, newest first.", min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option("--limit", help="Rows at most, newest first.", min=1, max=10_000)] = 50,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Tell who decided what, and when."""
-    found = with_database(read_existing_config(data), lambda connection: rows.history(connection, limit))
+    """Show who decided what, and when."""
+    changes = with_database(read_existing_config(data), lambda connection: rows.history(connection, limit))
     if json:
-        answer({"history": found}, "", json=True)
+        answer({"history": changes}, "", json=True)
         return
-    answer({}, "\n".join(map(_format_change, found)), json=False)
+    answer({}, "\n".join(map(_format_change, changes)), json=False)
 
 
-def _format_change(one: PolicyChange) -> str:
-    what = f"removed rule {one.removes}" if one.removes else f"added rule {one.id}"
-    said = f"{ENGLISH.value(one.at)}  {one.actor}  version {one.version}  {what}: {one.kind} {one.value}"
-    return said + _format_reason(one.reason)
+def _format_change(change: PolicyChange) -> str:
+    what = f"removed rule {change.removes}" if change.removes else f"added rule {change.id}"
+    head = f"{ENGLISH.value(change.at)}  {change.actor}  version {change.version}"
+    return f"{head}  {what}: {change.kind} {change.value}{_format_reason(change.reason)}"
 
 
 @policy_verbs.command("test")
@@ -126,20 +128,21 @@ def try_out(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Try a link or a service's name on the policy; exit 1 where it is refused."""
+    """Test a link or a service's name against the policy. Exits with 1 if it is refused."""
     if bool(link) == bool(service):
         fail("give a link, or --service with a name", MISUSED)
-    found = with_database(read_existing_config(data), policy.current)
-    rule, refused = _try_policy(found, link, service)
+    present = with_database(read_existing_config(data), policy.current)
+    rule, refused = _try_policy(present, link, service)
     verdict = "refused" if refused else "passes"
-    because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule meets it"
-    answer({"refused": refused, "rule": rule, "version": found.version}, verdict + because, json=json)
+    because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule matches it"
+    answer({"refused": refused, "rule": rule, "version": present.version}, verdict + because, json=json)
     if refused:
         raise typer.Exit(FAILED)
 
 
-def _try_policy(found: Policy, link: str, service: str) -> tuple[PolicyRule | None, bool]:
+def _try_policy(present: Policy, link: str, service: str) -> tuple[PolicyRule | None, bool]:
+    """Returns the rule that decides, and True if it refuses."""
     if service:
-        rule = found.prohibits(service)
+        rule = present.prohibits(service)
         return rule, rule is not None
-    return found.link_rule(link), found.denies(link)
+    return present.link_rule(link), present.denies(link)

@@ -1,4 +1,4 @@
-"""``price-list``: rates of their own for some customers. Who has no list of their own buys by *standard*."""
+"""``price-list``: own rates for some customers. All others have the list *standard*."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
 from opensmm.store.price_lists import OwnRate
 
-price_list_verbs: Final = typer.Typer(help="Rates of their own for some customers.", no_args_is_help=True)
+price_list_verbs: Final = typer.Typer(help="Own rates for some customers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="LIST", help="The price list's name.")]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
@@ -25,41 +25,41 @@ Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's i
 
 @price_list_verbs.command("add")
 def add(name: Name, data: Data = None, json: Json = False) -> None:
-    """Begin a price list. It asks what the services ask by themselves until it has rates of its own."""
+    """Add a price list. A service without a rate in it costs the service's own rate."""
     added = with_database(read_config(data), lambda connection: price_lists.add(connection, name, by=by()))
-    answer({"id": added, "name": name}, f"price list {name} has begun", json=json)
+    answer({"id": added, "name": name}, f"price list {name} is added", json=json)
 
 
 @price_list_verbs.command("list")
 def list_all(data: Data = None, json: Json = False) -> None:
-    """Show the price lists, with how many rates they set apart and how many customers buy by them."""
-    found = with_database(read_existing_config(data), rows.price_lists)
+    """Show the price lists, with the number of their own rates and of their customers."""
+    present = with_database(read_existing_config(data), rows.price_lists)
     if json:
-        answer({"price_lists": found}, "", json=True)
+        answer({"price_lists": present}, "", json=True)
         return
     table = Table("name", "rates of its own", "customers", box=None, pad_edge=False)
-    for one in found:
-        table.add_row(escape(one.name), str(one.rates), str(one.customers))
+    for price_list in present:
+        table.add_row(escape(price_list.name), str(price_list.rates), str(price_list.customers))
     print_table(table, "no price lists yet: `opensmm price-list set` makes one")
 
 
 @price_list_verbs.command("show")
 def show(name: Name, data: Data = None, json: Json = False) -> None:
-    """Show the rates that a price list sets apart, beside the services' own and what they cost."""
+    """Show the rates of a price list, beside the services' own rates and costs."""
 
     async def work(connection: Connection) -> list[OwnRate]:
         return await rows.apart(connection, await price_lists.named(connection, name))
 
-    found = with_database(read_existing_config(data), work)
+    rates = with_database(read_existing_config(data), work)
     if json:
-        answer({"price_list": name, "rates": found}, "", json=True)
+        answer({"price_list": name, "rates": rates}, "", json=True)
         return
     table = Table("id", "name", "rate here", "rate elsewhere", "cost", "", box=None, pad_edge=False)
-    for one in found:
-        below = "below its cost" if one.cost is not None and one.rate < one.cost else ""
-        cost = "" if one.cost is None else str(one.cost)
-        table.add_row(str(one.service), escape(one.service_name), str(one.rate), str(one.own), cost, below)
-    print_table(table, f"{name} sets no rate apart: its customers pay the services' own")
+    for rate in rates:
+        below = "below its cost" if rate.cost is not None and rate.rate < rate.cost else ""
+        cost = "" if rate.cost is None else str(rate.cost)
+        table.add_row(str(rate.service), escape(rate.service_name), str(rate.rate), str(rate.own), cost, below)
+    print_table(table, f"{name} has no rates of its own: its customers pay the services' own rates")
 
 
 @price_list_verbs.command("set")
@@ -72,7 +72,7 @@ def set_rate(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Set what a service costs by a price list, for orders from now on."""
+    """Set a service's rate in a price list, for orders from now on."""
     read = read_price(rate)
     number = _save_rate(name, service, read, data)
     answer(
@@ -84,11 +84,11 @@ def set_rate(
 
 @price_list_verbs.command("unset")
 def unset_rate(name: Name, service: Service, data: Data = None, json: Json = False) -> None:
-    """Have a service cost by a price list what it costs by itself."""
+    """Remove a service's rate from a price list: it costs its own rate again."""
     number = _save_rate(name, service, None, data)
     answer(
         {"price_list": name, "service": number, "rate": None},
-        f"service {number} costs by {name} what it costs by itself",
+        f"service {number} costs its own rate by {name}",
         json=json,
     )
 
@@ -109,7 +109,7 @@ def assign(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Have customers buy by a price list, from their next order on; `assign standard` takes it from them."""
+    """Give customers a price list, from their next order on. `assign standard` takes it away again."""
 
     async def work(connection: Connection) -> list[CustomerId]:
         numbers = await find_customers(connection, customer)

@@ -1,4 +1,4 @@
-"""Following providers' price lists: ``provider sync`` and ``provider follow``, ``service quarantine`` and
+"""Services that follow providers' price lists: ``provider sync``, ``provider follow``, ``service quarantine`` and
 ``service below-cost``."""
 
 from datetime import UTC
@@ -41,24 +41,26 @@ from opensmm.texts.speech import ENGLISH
 MOST_LISTED: Final = 10_000
 
 quarantine_verbs: Final = typer.Typer(
-    help="Services whose cost, or what is sold, changed too far to be sold unseen.", no_args_is_help=True
+    help="Services whose cost or product changed too far to be sold without your approval.", no_args_is_help=True
 )
-below_cost_verbs: Final = typer.Typer(help="Services that cost more than they are sold at.", no_args_is_help=True)
+below_cost_verbs: Final = typer.Typer(help="Services that cost you more than your customers pay.", no_args_is_help=True)
 
-Confirm = Annotated[bool, typer.Option("--confirm", help="Take a list that lacks much of what was there.")]
+Confirm = Annotated[bool, typer.Option("--confirm", help="Apply a list that lacks many services of the last one.")]
 Overwrite = Annotated[bool, typer.Option("--confirm", help="Overwrite prices that you set by hand.")]
-Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="On top of costs, such as 25.")]
+Percent = Annotated[str | None, typer.Option("--margin", metavar="PERCENT", help="Added to costs, such as 25.")]
 
 
 def read_percent(text: str) -> Decimal:
+    """Reads a margin such as "25" or "25%". Ends the verb if it is no number, or out of range."""
     return read_added(text.removesuffix("%"), "a margin")
 
 
 def read_added(text: str, what: str) -> Decimal:
-    said = read_number(text, "a number")
-    if not 0 <= said <= MOST_ADDED:
-        fail(f"{what} is not below 0 and not above {MOST_ADDED}", MISUSED)
-    return said
+    """Reads a number that is added to costs. Ends the verb if it is out of range; ``what`` is named then."""
+    number = read_number(text, "a number")
+    if not 0 <= number <= MOST_ADDED:
+        fail(f"{what} must be from 0 to {MOST_ADDED}", MISUSED)
+    return number
 
 
 def sync_now(
@@ -67,7 +69,7 @@ def sync_now(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Read a provider's price list now, have services follow it, and print what changed. Workers do so regularly."""
+    """Read a provider's price list now, update services from it, and print what changed. Workers do so regularly."""
     config = read_existing_config(data)
 
     async def work(connection: Connection) -> PriceListRead:
@@ -79,27 +81,28 @@ def sync_now(
     if read.refused is not None:
         refuse(read.refused)
     taken, offered = read.result, read.price_list
-    lines = [
-        f"service {one.service} ({one.name}): {'; '.join(map(ENGLISH.list_change, one.changes))}"
-        for one in taken.changed
-    ]
-    lines += [f"warning: {ENGLISH.list_warning(odd)}" for odd in offered.odd]
+    lines = [f"service {one.service} ({one.name}): {'; '.join(_describe_changes(one))}" for one in taken.changed]
+    lines += [f"warning: {ENGLISH.list_warning(warning)}" for warning in offered.odd]
     go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
     released = f", {go_out}" if taken.released else ""
     lines.append(f"{len(offered.services)} services listed, {len(taken.changed)} of ours changed{released}")
-    said = {
+    fields = {
         "listed": len(offered.services),
         "changed": list(map(_encode_changes, taken.changed)),
         "released": taken.released,
         "odd": encode_warnings(offered.odd),
     }
-    answer(said, "\n".join(lines), json=json)
+    answer(fields, "\n".join(lines), json=json)
 
 
-def _encode_changes(one: ServiceChanges) -> dict[str, Any]:
-    """For programs: what changed of a service, in words, and as codes with fields."""
-    says = [ENGLISH.list_change(change) for change in one.changes]
-    return {"service": one.service, "service_name": one.name, "name": one.name, "says": says, "changes": one.changes}
+def _describe_changes(service: ServiceChanges) -> list[str]:
+    return [ENGLISH.list_change(change) for change in service.changes]
+
+
+def _encode_changes(service: ServiceChanges) -> dict[str, Any]:
+    """Returns a service's changes for a program, in words and as codes with fields."""
+    named = {"service": service.service, "service_name": service.name, "name": service.name}
+    return {**named, "says": _describe_changes(service), "changes": service.changes}
 
 
 def follow(
@@ -111,22 +114,29 @@ def follow(
     share: Annotated[
         int | None,
         typer.Option(
-            "--share", metavar="PERCENT", help="How far a cost may move unseen, up or down.", min=0, max=MAX_PRICE_SHARE
+            "--share",
+            metavar="PERCENT",
+            help="How far a cost may rise or fall without your approval.",
+            min=0,
+            max=MAX_PRICE_SHARE,
         ),
     ] = None,
     margin: Percent = None,
-    added: Annotated[str | None, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, our currency.")] = None,
-    decimals: Annotated[
-        int | None, typer.Option("--decimals", help="Prices are rounded up.", min=0, max=MAX_DECIMALS)
+    added: Annotated[
+        str | None, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in the panel's currency.")
     ] = None,
-    own_prices: Annotated[bool, typer.Option("--own-prices", help="Prices stay yours, whatever the cost.")] = False,
+    decimals: Annotated[
+        int | None,
+        typer.Option("--decimals", help="Decimals of prices, which are rounded up.", min=0, max=MAX_DECIMALS),
+    ] = None,
+    own_prices: Annotated[bool, typer.Option("--own-prices", help="Keep your prices, whatever the cost.")] = False,
     confirm: Overwrite = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say how a provider's price list is followed: how often, how far costs may move, and, with a margin, that prices
-    move along. Without options it shows how it is. Prices that you set by hand are named, and overwritten with
-    --confirm alone."""
+    """Set how services follow a provider's price list: how often, how far costs may move, and, with a margin, that
+    prices move too. Without options, show the settings. Prices that you set by hand are named, and overwritten only
+    with --confirm."""
     changes = FollowingSettings(
         sync_every_min=every_min,
         price_share=share,
@@ -143,50 +153,50 @@ def follow(
         return FollowingResult(await rows.following(connection, row.id), [])
 
     result = with_database(read_existing_config(data), work)
-    following = result.terms
-    told = structs.asdict(following) | {"sync_fault": ENGLISH.value(following.sync_fault)}
-    said = told | {"sync_fault_reason": following.sync_fault if isinstance(following.sync_fault, ListDoubt) else None}
-    overwritten = [structs.asdict(one) for one in result.overwritten]
-    lines = [ENGLISH.field_lines(told), *(f"overwritten: {ENGLISH.value(one)}" for one in overwritten)]
-    answer(said | {"overwritten": overwritten}, "\n".join(lines), json=json)
+    fault = result.terms.sync_fault
+    shown = structs.asdict(result.terms) | {"sync_fault": ENGLISH.value(fault)}
+    overwritten = [structs.asdict(price) for price in result.overwritten]
+    lines = [ENGLISH.field_lines(shown), *(f"overwritten: {ENGLISH.value(price)}" for price in overwritten)]
+    coded = {"sync_fault_reason": fault if isinstance(fault, ListDoubt) else None, "overwritten": overwritten}
+    answer(shown | coded, "\n".join(lines), json=json)
 
 
 @quarantine_verbs.command("list")
 def list_quarantined(data: Data = None, json: Json = False) -> None:
-    """Show what waits for approval: what it cost when it was agreed to, what it costs now, what it is sold at, and
-    what it has become."""
+    """Show the services that wait for your approval: the cost that you agreed to, the cost now, the rate they are sold
+    at, and what they have become."""
     waiting = with_database(read_existing_config(data), rows.in_quarantine)
-    told = [one for line in waiting for one in _encode_waiting(line)]
+    routes = [route for line in waiting for route in _encode_waiting(line)]
     if json:
-        answer({"services": told}, "", json=True)
+        answer({"services": routes}, "", json=True)
         return
-    table = Table(
-        "id", "name", "its service", "agreed cost", "cost now", "sold at", "since (UTC)", "", box=None, pad_edge=False
-    )
-    for one in told:
-        became = f"was “{one['was']}”, is “{one['became']}”" if one["became"] else ""
-        served = "; ".join(filter(None, (became, "sold by another provider" if one["sold"] else "")))
-        costs = (escape(one["provider_service"]), str(one["agreed"]), str(one["cost"]), str(one["rate"]))
-        since = f"{one['since'].astimezone(UTC):%Y-%m-%d %H:%M}"
-        table.add_row(str(one["service"]), escape(one["service_name"]), *costs, since, escape(served))
+    headings = ("id", "name", "its service", "agreed cost", "cost now", "sold at", "since (UTC)", "")
+    table = Table(*headings, box=None, pad_edge=False)
+    for route in routes:
+        became = f"was “{route['was']}”, is “{route['became']}”" if route["became"] else ""
+        notes = "; ".join(filter(None, (became, "sold by another provider" if route["sold"] else "")))
+        costs = (escape(route["provider_service"]), str(route["agreed"]), str(route["cost"]), str(route["rate"]))
+        since = f"{route['since'].astimezone(UTC):%Y-%m-%d %H:%M}"
+        table.add_row(str(route["service"]), escape(route["service_name"]), *costs, since, escape(notes))
     print_table(table, "no service waits for approval")
 
 
 def _encode_waiting(line: ServiceLine) -> list[dict[str, Any]]:
+    """Returns the quarantined routes of a service, for a program."""
     service = line.service
-    each = [(route, route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
+    routes = [(route, route.to, route.standing) for route in line.routes if route.standing.quarantined is not None]
     return [
         {
             "service": service.id, "service_name": service.name, "rate": service.rate, "sold": service.sold,
-            "provider": to.provider, "provider_service": to.provider_service, "agreed": one.agreed, "cost": one.cost,
-            "since": one.quarantined, "was": one.name, "became": _find_new_name(route),
+            "provider": to.provider, "provider_service": to.provider_service, "agreed": stand.agreed,
+            "cost": stand.cost, "since": stand.quarantined, "was": stand.name, "became": _find_new_name(route),
         }
-        for route, to, one in each
+        for route, to, stand in routes
     ]  # fmt: skip
 
 
 def _find_new_name(route: ListedRoute) -> str | None:
-    """The provider's name of a line that sells something else now."""
+    """Returns the provider's name for a line that sells another product now; None if the product is the same."""
     another = route.line is not None and is_another_service(route.standing, route.line)
     return route.line.name if another and route.line is not None else None
 
@@ -194,23 +204,24 @@ def _find_new_name(route: ListedRoute) -> str | None:
 @quarantine_verbs.command("approve")
 def approve(
     services: Annotated[list[str], typer.Argument(metavar="SERVICE…", help="Services by their ids or names.")],
-    rate: Annotated[str | None, typer.Option("--rate", help="Sell it at this rate from now on.")] = None,
+    rate: Annotated[str | None, typer.Option("--rate", help="The rate to sell them at from now on.")] = None,
     margin: Percent = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Agree to what services cost now: they are sold again, at their price, or at a new one with --rate or --margin."""
+    """Agree to what services cost now. They are sold again, at their rate or at a new one by --rate or --margin."""
     new_rate = None if rate is None else read_price(rate)
     new_margin = None if margin is None else read_percent(margin)
 
     async def work(connection: Connection) -> list[Service]:
-        wanted = await find_services(connection, services)
-        return await price_sync.approve(connection, wanted, rate=new_rate, margin=new_margin, by=by())
+        numbers = await find_services(connection, services)
+        return await price_sync.approve(connection, numbers, rate=new_rate, margin=new_margin, by=by())
 
     approved = with_database(read_existing_config(data), work)
     lines = [f"service {one.id}: costs {one.cost}, sold at {one.rate}" for one in approved]
-    said = [{"id": one.id, "name": one.name, "cost": one.cost, "rate": one.rate, "sold": one.sold} for one in approved]
-    answer({"approved": said}, "\n".join(lines), json=json)
+    fields = ("id", "name", "cost", "rate", "sold")
+    shown = [{name: getattr(service, name) for name in fields} for service in approved]
+    answer({"approved": shown}, "\n".join(lines), json=json)
 
 
 @below_cost_verbs.command("list")
@@ -219,27 +230,26 @@ def list_below_cost(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Show services on sale that cost more than a price list asks for them."""
-    told = with_database(read_existing_config(data), lambda connection: rows.below_cost(connection, limit))
+    """Show services on sale that cost you more than a price list charges."""
+    losing = with_database(read_existing_config(data), lambda connection: rows.below_cost(connection, limit))
     if json:
-        answer({"services": told}, "", json=True)
+        answer({"services": losing}, "", json=True)
         return
     table = Table("id", "name", "costs", "sold at", "price list", box=None, pad_edge=False)
-    for one in told:
-        table.add_row(
-            str(one.service), escape(one.service_name), str(one.cost), str(one.rate), escape(one.price_list or "")
-        )
+    for service in losing:
+        costs = (str(service.cost), str(service.rate))
+        table.add_row(str(service.service), escape(service.service_name), *costs, escape(service.price_list or ""))
     print_table(table, "nothing on sale costs more than it is sold at")
 
 
 @below_cost_verbs.command("set")
 def set_below_cost(
-    what: Annotated[BelowCost, typer.Argument(metavar="refuse|hold", help="refuse, or hold.")],
+    what: Annotated[BelowCost, typer.Argument(metavar="refuse|hold", help="Refuse such orders, or hold them.")],
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say what becomes of orders for what costs more than its customer pays: refused, which is how a panel starts, or
-    taken and held until you approve each or the cost falls."""
+    """Choose what happens to orders that cost you more than the customer pays: refuse them, as a new panel does, or
+    hold each until you approve it or the cost falls."""
     with_database(read_config(data), lambda c: price_sync.set_below_cost(c, what, by=by()))
-    done = "refused" if what is BelowCost.REFUSE else "taken, and held for you"
+    done = "refused" if what is BelowCost.REFUSE else "accepted, and held for you"
     answer({"below_cost": what}, f"orders below cost are {done}", json=json)

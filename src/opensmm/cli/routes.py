@@ -1,4 +1,4 @@
-"""``route``: which providers fulfil a service, and in which order they are asked."""
+"""``route``: the providers that fulfil a service, and the order in which they are tried."""
 
 from typing import Annotated, Final
 
@@ -11,12 +11,12 @@ from opensmm.actions import routes
 from opensmm.actions.routes import ServiceRoutes
 from opensmm.cli.context import Data, Json, answer, by, out, read_existing_config, with_database
 
-route_verbs: Final = typer.Typer(help="Who fulfils which service.", no_args_is_help=True)
+route_verbs: Final = typer.Typer(help="The providers of each service.", no_args_is_help=True)
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
 ByCost = Annotated[
-    bool | None, typer.Option("--by-cost/--as-listed", help="Keep the cheapest first, or the order they stand in.")
+    bool | None, typer.Option("--by-cost/--as-listed", help="Keep the cheapest first, or keep your order.")
 ]
 
 
@@ -25,12 +25,12 @@ def add(
     service: Service,
     provider: Who,
     theirs: Annotated[str, typer.Argument(metavar="THEIR_SERVICE", help="The provider's own id of it.")],
-    first: Annotated[bool, typer.Option("--first", help="Ask this provider first.")] = False,
+    first: Annotated[bool, typer.Option("--first", help="Try this provider first.")] = False,
     by_cost: ByCost = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Have one more provider fulfil a service: it is asked when those before it have refused, which must be proved."""
+    """Add a provider to a service. It is tried when it is proved that the providers before it refused an order."""
     added = with_database(
         read_existing_config(data),
         lambda connection: routes.add_route(
@@ -42,7 +42,7 @@ def add(
 
 @route_verbs.command("remove")
 def remove(service: Service, provider: Who, data: Data = None, json: Json = False) -> None:
-    """Have a provider fulfil a service no more. What it has is followed."""
+    """Remove a provider from a service. Orders that it has are still polled."""
     left = with_database(
         read_existing_config(data), lambda connection: routes.remove_route(connection, service, provider, by())
     )
@@ -51,7 +51,7 @@ def remove(service: Service, provider: Who, data: Data = None, json: Json = Fals
 
 @route_verbs.command("first")
 def put_first(service: Service, provider: Who, data: Data = None, json: Json = False) -> None:
-    """Ask a provider before the others."""
+    """Try a provider before the others."""
     moved = with_database(
         read_existing_config(data), lambda connection: routes.put_first(connection, service, provider, by())
     )
@@ -61,11 +61,11 @@ def put_first(service: Service, provider: Who, data: Data = None, json: Json = F
 @route_verbs.command("order")
 def order(
     service: Service,
-    by_cost: Annotated[bool, typer.Option("--by-cost/--as-listed", help="The cheapest first, or as they stand.")],
+    by_cost: Annotated[bool, typer.Option("--by-cost/--as-listed", help="The cheapest first, or your order.")],
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Choose the order of a service's providers. Costs are those of the price lists that were last fetched."""
+    """Choose the order of a service's providers. Costs are those of their newest price lists."""
     ordered = with_database(
         read_existing_config(data),
         lambda connection: routes.order_routes(connection, service, by_cost=by_cost, by=by()),
@@ -75,18 +75,20 @@ def order(
 
 @route_verbs.command("list")
 def list_routes(service: Service, data: Data = None, json: Json = False) -> None:
-    """Show a service's providers in the order they are asked, with what they cost."""
+    """Show a service's providers in the order in which they are tried, with their costs."""
     _show(
         with_database(read_existing_config(data), lambda connection: routes.list_routes(connection, service)), json=json
     )
 
 
-def _show(found: ServiceRoutes, *, json: bool) -> None:
+def _show(present: ServiceRoutes, *, json: bool) -> None:
     if json:
-        answer(to_builtins(found), "", json=True)
+        answer(to_builtins(present), "", json=True)
         return
-    table = Table("asked", "provider", "its service", "cost", box=None, pad_edge=False)
-    for at, route in enumerate(found.routes, 1):
+    table = Table("tried", "provider", "its service", "cost", box=None, pad_edge=False)
+    for at, route in enumerate(present.routes, 1):
         cost = "unknown" if route.cost is None else str(route.cost)
         table.add_row(str(at), escape(route.provider_name), escape(route.provider_service), cost)
-    out.print(table if found.routes else f"nobody fulfils service {found.service} yet: `opensmm route add` says who")
+    out.print(
+        table if present.routes else f"nobody fulfils service {present.service} yet: `opensmm route add` says who"
+    )

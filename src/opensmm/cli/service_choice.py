@@ -1,4 +1,4 @@
-"""Commands about many services at a time: saying which, and looking at a plan before it is written."""
+"""Selection of many services, and the plan that is shown before it is carried out."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -11,13 +11,13 @@ from opensmm.actions.selection import Selection
 from opensmm.cli.context import out
 
 SHOWN: Final = 20
-"""Lines of a plan for a person's eyes; a program gets all."""
+"""Lines of a plan that a person is shown; a program gets all."""
 
 References = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Services by their ids or names.")]
-OfProvider = Annotated[str, typer.Option("--provider", help="Those that this provider fulfils.")]
-OfCategory = Annotated[str, typer.Option("--category", help="Those of this category.")]
-NameLike = Annotated[str, typer.Option("--name-like", help="Those whose name has this in it.")]
-Write = Annotated[bool, typer.Option("--write", help="Do it; without, only the plan is shown.")]
+OfProvider = Annotated[str, typer.Option("--provider", help="Services of this provider.")]
+OfCategory = Annotated[str, typer.Option("--category", help="Services of this category.")]
+NameLike = Annotated[str, typer.Option("--name-like", help="Services with this text in their name.")]
+Write = Annotated[bool, typer.Option("--write", help="Carry the plan out. Without it, the plan is only shown.")]
 
 
 def build_selection(references: list[str] | None, provider: str, category: str, name_part: str) -> Selection:
@@ -25,7 +25,7 @@ def build_selection(references: list[str] | None, provider: str, category: str, 
 
 
 def show_plan(table: Table, lines: Sequence[Sequence[str]], *, written: bool) -> None:
-    """Prints the first lines of a plan, how many there are, and whether it was carried out."""
+    """Prints the first lines of a plan, their number, and if it was carried out."""
     for line in lines[:SHOWN]:
         table.add_row(*map(escape, line))
     if lines:

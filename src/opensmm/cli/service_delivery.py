@@ -1,4 +1,4 @@
-"""``service deliver``: stating how services are delivered, many at a time."""
+"""``service deliver``: states the delivery method of many services at a time."""
 
 from typing import Annotated, Any
 
@@ -21,13 +21,13 @@ def deliver(
     provider: OfProvider = "",
     category: OfCategory = "",
     name_like: NameLike = "",
-    on_sale: Annotated[bool, typer.Option("--on-sale", help="Put those that are off sale on sale too.")] = False,
+    on_sale: Annotated[bool, typer.Option("--on-sale", help="Also put services on sale that are off sale.")] = False,
     write: Write = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """State how services are delivered. Shows what would change; `--write` does it. What may not be sold is left out
-    and named."""
+    """State how services are delivered. Shows the plan; `--write` carries it out. Services that may not be sold are
+    left out and named."""
     selection = build_selection(service, provider, category, name_like)
 
     plan = with_database(
@@ -48,18 +48,18 @@ def deliver(
 
 def _print_plan(plan: EditPlan, method: DeliveryMethod, *, written: bool, json: bool) -> None:
     if json:
-        said = {
+        fields = {
             "method": method,
             "written": written and bool(plan.changes),
             "services": list(map(_encode_change, plan.changes)),
             "left_out": list(map(_encode_refused, plan.refused)),
         }
-        answer(said, "", json=True)
+        answer(fields, "", json=True)
         return
     table = Table("id", "name", "delivered by", "from now on", "", box=None, pad_edge=False)
     show_plan(table, list(map(_format_line, plan.changes)), written=written)
-    for one in plan.refused:
-        out.print(f"left out: {ENGLISH.refusal(one.why)}", markup=False)
+    for refused in plan.refused:
+        out.print(f"left out: {ENGLISH.refusal(refused.why)}", markup=False)
 
 
 def _encode_change(change: ServiceChange) -> dict[str, Any]:

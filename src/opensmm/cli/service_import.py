@@ -1,4 +1,4 @@
-"""``import-services``: a provider's price list becomes lines of ours, a plan first."""
+"""``import-services``: makes services from a provider's price list, after showing a plan."""
 
 from collections import Counter
 from typing import Annotated, Any, Final
@@ -16,37 +16,44 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import FindingCode
 from opensmm.domain.pricing import MAX_DECIMALS, PriceTerms
 from opensmm.domain.provider_services import UnreadLine
-from opensmm.domain.service_import import ImportChoice, ImportPlan, ImportTerms
+from opensmm.domain.service_import import ImportChange, ImportChoice, ImportPlan, ImportTerms
 from opensmm.texts.sentences import quote_command
 from opensmm.texts.speech import ENGLISH
 
 SHOWN: Final = 20
-"""Lines of each kind that a person is shown of a plan."""
+"""Lines of each kind in a plan that a person is shown."""
 
 
 def import_services(
     provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")],
-    write: Annotated[bool, typer.Option("--write", help="Do what the plan says. Without it nothing changes.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Carry the plan out. Without it nothing changes.")] = False,
     margin: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
-    fixed: Annotated[str, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in our currency.")] = "0",
-    decimals: Annotated[int, typer.Option("--decimals", help="Of our rates, rounded up.", min=0, max=MAX_DECIMALS)] = 4,
-    reprice: Annotated[bool, typer.Option("--reprice", help="Move prices that stand here too.")] = False,
+    fixed: Annotated[
+        str, typer.Option("--add", metavar="AMOUNT", help="Added per 1000, in the panel's currency.")
+    ] = "0",
+    decimals: Annotated[
+        int, typer.Option("--decimals", help="Decimals of your rates, which are rounded up.", min=0, max=MAX_DECIMALS)
+    ] = 4,
+    reprice: Annotated[bool, typer.Option("--reprice", help="Also change the prices of existing services.")] = False,
     renamed: Annotated[
-        list[str] | None, typer.Option("--map", metavar="THEIRS=OURS", help="Another name for a category; repeatable.")
+        list[str] | None,
+        typer.Option("--map", metavar="THEIRS=OURS", help="Your name for one of its categories; repeatable."),
     ] = None,
-    into: Annotated[str, typer.Option("--into", help="One category for all of them.")] = "",
-    category: Annotated[list[str] | None, typer.Option("--category", help="Theirs to take; repeatable.")] = None,
-    search: Annotated[str, typer.Option("--search", help="Text in name or category.")] = "",
+    into: Annotated[str, typer.Option("--into", help="One category for all services.")] = "",
+    category: Annotated[
+        list[str] | None, typer.Option("--category", help="Import only this category of the provider; repeatable.")
+    ] = None,
+    search: Annotated[str, typer.Option("--search", help="Import only lines with this text in name or category.")] = "",
     confirm: Confirm = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Take a provider's services over: new ones come routed to it and off sale, for you to look at."""
+    """Import a provider's services. New services are routed to it and off sale, so that you can check them first."""
     config = read_existing_config(data)
     row = with_database(config, lambda connection: find_provider(connection, provider))
     price = PriceTerms(row.exchange_rate, read_percent(margin), read_added(fixed, "what is added"), decimals)
     terms = ImportTerms(price, _read_categories(renamed or []), into)
-    asked, offered = fetch_price_list(config, row)
+    requested, offered = fetch_price_list(config, row)
 
     choice = ImportChoice(tuple(category or ()), search)
     with Progress(console=err, transient=True, disable=not (write and err.is_terminal)) as progress:
@@ -54,19 +61,16 @@ def import_services(
         result = with_database(
             config,
             lambda connection: service_import.import_services(
-                connection, row.id, offered, choice, terms, asked_at=asked, reprice=reprice, confirmed=confirm,
+                connection, row.id, offered, choice, terms, asked_at=requested, reprice=reprice, confirmed=confirm,
                 write=write, by=by(), wrote=lambda some, total: progress.update(bar, advance=some, total=total),
             ),
         )  # fmt: skip
     plan, written = result.plan, result.written
-    said = _summarize(plan, written)
-    new = [{**encode_line(one.line), "service": one.service} for one in plan.new]
-    shown = to_builtins(plan) | {"new": new, "left_out": [_encode_unread(one) for one in plan.left_out]}
-    answer(
-        said | {"plan": shown, "odd": encode_warnings(offered.odd)},
-        _format_report(row.name, plan, said, write=write),
-        json=json,
-    )
+    summary = _summarize(plan, written)
+    new = [{**encode_line(line.line), "service": line.service} for line in plan.new]
+    shown = to_builtins(plan) | {"new": new, "left_out": [_encode_unread(line) for line in plan.left_out]}
+    fields = summary | {"plan": shown, "odd": encode_warnings(offered.odd)}
+    answer(fields, _format_report(row.name, plan, summary, write=write), json=json)
 
 
 def _read_categories(renamed: list[str]) -> dict[str, str]:
@@ -90,39 +94,37 @@ def _summarize(plan: ImportPlan, written: int) -> dict[str, Any]:
     }
 
 
-def _format_report(provider: str, plan: ImportPlan, said: dict[str, Any], *, write: bool) -> str:
+def _format_report(provider: str, plan: ImportPlan, summary: dict[str, Any], *, write: bool) -> str:
     new = Counter(one.service.category for one in plan.new)
-    moves = [one for one in plan.changed if one.moved and not one.by_hand]
     sections = (
         [f"new in {name}: {count}" for name, count in new.most_common()],
-        [
-            f"price of service {one.before.id} ({one.before.name}): {one.before.rate} → {one.after.rate}"
-            for one in moves
-        ],
+        [f"price of {_format_price(one)}" for one in plan.changed if one.moved and not one.by_hand],
         [f"gone: service {one.id} ({one.name})" for one in plan.gone],
     )
     lines = [line for section in sections for line in _shorten(section)]
-    lines += [
-        f"price of service {one.before.id} ({one.before.name}), set by hand: {one.before.rate} → {one.after.rate}"
-        for one in plan.changed
-        if one.by_hand
-    ]
+    lines += [f"price set by hand of {_format_price(one)}" for one in plan.changed if one.by_hand]
     lines += [f"left out: {' '.join(filter(None, _format_unread(one)))}" for one in plan.left_out]
-    told = {name: count for name, count in said.items() if count or (write and name == "written")}
-    counts = [f"{count} {name.replace('_', ' ')}" for name, count in told.items()]
-    lines.append(", ".join(counts) or "nothing fits")
-    if subscriptions := sum(one.service.type is ServiceType.SUBSCRIPTIONS for one in plan.new):
+    shown = {name: count for name, count in summary.items() if count or (write and name == "written")}
+    lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in shown.items()) or "nothing fits")
+    if subscriptions := summary["subscriptions"]:
         lines.append(ENGLISH.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:
         lines.append("nothing was written; --write does it")
     elif plan.new:
         deliver = quote_command("service", "deliver", "--provider", provider)
-        lines.append(f"what is new is off sale: {deliver} says how it is delivered, and with --on-sale sells it")
+        lines.append(
+            f"new services are off sale: {deliver} states how they are delivered, and with --on-sale sells them"
+        )
     return "\n".join(lines)
 
 
+def _format_price(change: ImportChange) -> str:
+    before, after = change.before, change.after
+    return f"service {before.id} ({before.name}): {before.rate} → {after.rate}"
+
+
 def _encode_unread(line: UnreadLine) -> dict[str, Any]:
-    """For programs: a line that is left out, and why, in words and as a code with its fields."""
+    """Returns a line that is left out for a program, with the reason in words and as a code with fields."""
     why = {"says": ENGLISH.value(line.why), "code": line.why.code, "fields": line.why.fields}
     return {"provider_service": line.service, "name": line.name, **why}
 

@@ -1,4 +1,4 @@
-"""``service refill``: within which time refills may be asked for, and who makes them good, many services at a time."""
+"""``service refill``: sets the time for refills, and who performs them, for many services at a time."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from opensmm.actions import services
 from opensmm.cli.context import MISUSED, Data, Json, answer, by, fail, read_existing_config, with_database
 from opensmm.cli.service_choice import NameLike, OfCategory, OfProvider, References, Write, build_selection, show_plan
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.catalogue import RefillMode
+from opensmm.domain.catalogue import RefillMode, Service
 from opensmm.domain.service_edits import EditPlan
 from opensmm.domain.service_rules import MAX_REFILL_DAYS
 from opensmm.texts.speech import ENGLISH
@@ -19,14 +19,19 @@ _COLUMNS = {"refill": "refills", "refill_days": "asked for within", "refill_mode
 
 def refill(
     days: Annotated[
-        int | None, typer.Option("--days", help="Days from completion.", min=1, max=MAX_REFILL_DAYS)
+        int | None,
+        typer.Option(
+            "--days", help="Days after completion in which a refill can be requested.", min=1, max=MAX_REFILL_DAYS
+        ),
     ] = None,
-    lifetime: Annotated[bool, typer.Option("--lifetime", help="For ever after completion.")] = False,
+    lifetime: Annotated[bool, typer.Option("--lifetime", help="Refills without a time limit.")] = False,
     mode: Annotated[
         RefillMode | None,
-        typer.Option("--mode", help="Who refills: the provider that fulfilled it, another that is paid, your staff."),
+        typer.Option(
+            "--mode", help="Who refills: the provider that delivered, another one that you pay, or your staff."
+        ),
     ] = None,
-    offered: Annotated[bool | None, typer.Option("--offered/--not-offered", help="Whether there are refills.")] = None,
+    offered: Annotated[bool | None, typer.Option("--offered/--not-offered", help="Allow refills, or not.")] = None,
     service: References = None,
     provider: OfProvider = "",
     category: OfCategory = "",
@@ -35,7 +40,7 @@ def refill(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say until when refills may be asked for, and who makes them good. Shows what would change; `--write` does it."""
+    """Set until when refills can be requested, and who performs them. Shows the plan; `--write` carries it out."""
     selection = build_selection(service, provider, category, name_like)
     changes = _read_changes(days, mode, lifetime=lifetime, offered=offered)
 
@@ -66,31 +71,31 @@ def _read_changes(
 
 
 def _print_plan(plan: EditPlan, changes: dict[str, object], *, written: bool, json: bool) -> None:
-    stand = [one.before for one in plan.changes]
+    services = [change.before for change in plan.changes]
     if json:
-        before = [{"id": one.id, "name": one.name, "from": {n: getattr(one, n) for n in changes}} for one in stand]
-        answer({"changes": changes, "written": written and bool(stand), "services": before}, "", json=True)
+        encoded = [_encode_before(service, changes) for service in services]
+        answer({"changes": changes, "written": written and bool(services), "services": encoded}, "", json=True)
         return
-    lines = [
-        (
-            str(one.id),
-            one.name,
-            *(_format_change(name, getattr(one, name), changes) for name in _COLUMNS),
-        )
-        for one in stand
-    ]
+    lines = [_format_line(service, changes) for service in services]
     table = Table("id", "name", *_COLUMNS.values(), box=None, pad_edge=False)
     show_plan(table, lines, written=written)
 
 
+def _encode_before(service: Service, changes: dict[str, object]) -> dict[str, object]:
+    before = {name: getattr(service, name) for name in changes}
+    return {"id": service.id, "name": service.name, "from": before}
+
+
+def _format_line(service: Service, changes: dict[str, object]) -> tuple[str, ...]:
+    return str(service.id), service.name, *(_format_change(name, getattr(service, name), changes) for name in _COLUMNS)
+
+
 def _format_change(name: str, before: object, changes: dict[str, object]) -> str:
-    """A field before and, where it changes, after."""
+    """Returns a field's value before and, if it changes, after."""
     after = changes.get(name, before)
-    return (
-        _format_field(name, before)
-        if after == before
-        else f"{_format_field(name, before)} → {_format_field(name, after)}"
-    )
+    if after == before:
+        return _format_field(name, before)
+    return f"{_format_field(name, before)} → {_format_field(name, after)}"
 
 
 def _format_field(name: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""``service``: the price list from the command line."""
+"""``service``: the services on the price list, and their settings."""
 
 from typing import Annotated, Final
 
@@ -51,24 +51,31 @@ Least = Annotated[int | None, typer.Option("--min", help="The smallest quantity.
 Most = Annotated[int | None, typer.Option("--max", help="The largest quantity.", min=0, max=MAX_QUANTITY)]
 Name = Annotated[str | None, typer.Option("--name", help="Its name on the price list.")]
 Category = Annotated[str | None, typer.Option("--category", help="Its category there.")]
-Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="How it is delivered.")]
-OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale", help="Whether it can be ordered.")]
-Refill = Annotated[bool | None, typer.Option("--refill/--no-refill", help="Whether customers may ask for refills.")]
-Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel", help="Whether customers may ask for cancels.")]
-DripFeed = Annotated[bool | None, typer.Option("--dripfeed/--no-dripfeed", help="Whether it can be ordered in runs.")]
+Method = Annotated[DeliveryMethod | None, typer.Option("--method", help="Its delivery method.")]
+OnSale = Annotated[bool | None, typer.Option("--on-sale/--off-sale", help="Let customers order it, or not.")]
+Refill = Annotated[bool | None, typer.Option("--refill/--no-refill", help="Let customers request refills, or not.")]
+Cancel = Annotated[bool | None, typer.Option("--cancel/--no-cancel", help="Let customers request cancels, or not.")]
+DripFeed = Annotated[
+    bool | None, typer.Option("--dripfeed/--no-dripfeed", help="Let customers order it in runs, or not.")
+]
 Free = Annotated[
     bool | None,
-    typer.Option("--free/--not-free", help="Sold whatever it costs you; its rate may be 0, and stays yours."),
+    typer.Option(
+        "--free/--not-free",
+        help="Sell it whatever it costs you, or not. If so, its rate may be 0, and no price list changes it.",
+    ),
 ]
 OnePerLink = Annotated[
     bool | None,
-    typer.Option("--one-active-per-link/--many-per-link", help="Refuse a second order for a link while one is active."),
+    typer.Option(
+        "--one-active-per-link/--many-per-link", help="Refuse a second order for a link while one is active, or not."
+    ),
 ]
 RefillWait = Annotated[
     int | None,
     typer.Option(
         "--refill-wait-hours",
-        help="Hours from completion, or the last refill, to the next.",
+        help="Hours after completion, or after the last refill, before the next one.",
         min=0,
         max=MAX_REFILL_WAIT_H,
     ),
@@ -76,7 +83,8 @@ RefillWait = Annotated[
 HoldRefused = Annotated[
     bool | None,
     typer.Option(
-        "--hold-when-refused/--cancel-when-refused", help="What becomes of an order that every provider refused."
+        "--hold-when-refused/--cancel-when-refused",
+        help="Hold an order that every provider refused for you, or cancel it.",
     ),
 ]
 Description = Annotated[
@@ -104,26 +112,26 @@ Position = Annotated[
 ]
 Provider = Annotated[
     str | None,
-    typer.Option("--provider", help="Who fulfils it, by name or id; else the sandbox where there is one, or nobody."),
+    typer.Option("--provider", help="Its provider, by name or id; by default the sandbox, if there is one."),
 ]
 Theirs = Annotated[
     str | None,
-    typer.Option("--their-service", metavar="ID", help="The provider's own id of it; a panel's must be told."),
+    typer.Option("--their-service", metavar="ID", help="Its id at the provider; a panel needs one."),
 ]
 
 
 @service_verbs.command("list")
 def list_services(data: Data = None, json: Json = False) -> None:
     """Show the price list in the order in which customers see it, with what is off sale."""
-    found = with_database(read_existing_config(data), lambda connection: rows.refresh(connection, None))
-    listed = sorted(found.services.values(), key=lambda service: (service.position, service.id))
+    catalogue = with_database(read_existing_config(data), lambda connection: rows.refresh(connection, None))
+    listed = sorted(catalogue.services.values(), key=lambda service: (service.position, service.id))
     if json:
         answer({"services": listed}, "", json=True)
         return
     headings = ("place", "id", "name", "type", "rate", "min", "max", "delivered by", "customers may", "")
     table = Table(*headings, box=None, pad_edge=False)
     for service in listed:
-        said = (
+        cells = (
             str(service.position),
             str(service.id),
             escape(service.name),
@@ -133,7 +141,7 @@ def list_services(data: Data = None, json: Json = False) -> None:
             str(service.max),
             ENGLISH.field_value("delivery_method", service.delivery_method),
         )
-        table.add_row(*said, ENGLISH.permitted_actions(service), ENGLISH.sale_state(service))
+        table.add_row(*cells, ENGLISH.permitted_actions(service), ENGLISH.sale_state(service))
     print_table(
         table, "no services yet: `opensmm service add` and `opensmm import-services` put some on the price list"
     )
@@ -141,18 +149,16 @@ def list_services(data: Data = None, json: Json = False) -> None:
 
 @service_verbs.command("show")
 def show(service: Reference, data: Data = None, json: Json = False) -> None:
-    """Show all of one service."""
+    """Show everything about a service."""
 
     async def work(connection: Connection) -> Service:
         listed = (await rows.refresh(connection, None)).services
         return listed[match_service(listed.values(), service)]
 
-    found = with_database(read_existing_config(data), work)
-    told = structs.asdict(found)
-    words = {name: value for name, value in told.items() if name not in ("on_sale", "halted")} | {
-        "sale": ENGLISH.sale_state(found)
-    }
-    answer(told, ENGLISH.field_lines(words), json=json)
+    present = with_database(read_existing_config(data), work)
+    fields = structs.asdict(present)
+    shown = {name: value for name, value in fields.items() if name not in ("on_sale", "halted")}
+    answer(fields, ENGLISH.field_lines(shown | {"sale": ENGLISH.sale_state(present)}), json=json)
 
 
 @service_verbs.command("add")
@@ -175,13 +181,13 @@ def add(
     position: Position = 0,
     method: Method = None,
     on_sale: OnSale = True,
-    service_id: Annotated[int, typer.Option("--id", help="Its number, where it is to keep one.", min=0)] = 0,
+    service_id: Annotated[int, typer.Option("--id", help="Its id, if it is to have a certain one.", min=0)] = 0,
     provider: Provider = None,
     theirs: Theirs = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Put a service on the price list; on sale it may be once it says with --method how it is delivered."""
+    """Put a service on the price list. It can be on sale only if --method states how it is delivered."""
     service = Service(
         id=ServiceId(service_id), name=name, type=kind, category=category, rate=read_rate(rate),
         min=least, max=most, refill=bool(refill), cancel=bool(cancel), dripfeed=bool(dripfeed), free=bool(free),
@@ -221,17 +227,17 @@ def edit(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Change a service. Orders placed before keep what they were sold at; the API shows it within a second."""
+    """Change a service. The API shows the change within a second; existing orders keep their rate."""
     if no_average_time and average_time is not None:
         fail("either --average-time or --no-average-time", MISUSED)
-    wanted = {
+    typed = {
         "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
         "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
         "one_active_per_link": one_per_link, "refill_wait_h": wait_h, "hold_when_refused": hold_refused,
         "description": description, "average_time_min": average_time, "position": position,
         "on_sale": on_sale, "delivery_method": method,
     }  # fmt: skip
-    changes: dict[str, object] = {field: value for field, value in wanted.items() if value is not None}
+    changes: dict[str, object] = {field: value for field, value in typed.items() if value is not None}
     if no_average_time:
         changes["average_time_min"] = None
     if not changes:

@@ -63,7 +63,7 @@ def worker(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run one worker: it sends orders, follows them, and passes refills and cancels on."""
+    """Run one worker, which sends and polls orders, and passes refills and cancels on."""
     config = read_config(data)
     _hold_database(config)
 
@@ -78,12 +78,12 @@ def worker(
 
 def sandbox(
     port: Port = 8766,
-    speed: Annotated[float, typer.Option("--speed", help="How much faster its time runs.", min=0.01)] = 1.0,
+    speed: Annotated[float, typer.Option("--speed", help="How many times faster its time runs.", min=0.01)] = 1.0,
     fd: SocketNumber = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run the sandbox provider by itself: a small upstream panel whose orders do what their links say."""
+    """Run only the sandbox provider: a small panel whose orders do what their links say."""
     config = read_config(data)
     _hold_database(config)
     with report_faults(), Stages(err) as report:
@@ -102,7 +102,7 @@ def serve(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run the panel: API and pages behind one port, and a worker. Put a proxy with TLS in front of it."""
+    """Run the panel: API and pages on one port, and a worker. Put a proxy with TLS in front of it."""
     stop = StopSignal()
     if metrics_port is not None and metrics_port + api_processes > MOST_PORT:
         fail(f"each process has a metrics port of its own, and {MOST_PORT} is the last there is", MISUSED)
@@ -151,7 +151,7 @@ def _open_socket(fd: int | None, host: str, port: int) -> socket.socket:
 
 
 def _answer_started(listening: socket.socket, *, json: bool) -> None:
-    """Tells a program the address."""
+    """Prints the address for a program."""
     host, port = listening.getsockname()[:2]
     if json:
         answer({"host": host, "port": port}, "", json=True)
