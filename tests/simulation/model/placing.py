@@ -139,13 +139,13 @@ class commit_recovery:  # noqa: N801 - stands for the module of that name
     """actions.commit_recovery: the batch's mark is looked for, or its place taken, on a connection of one's own."""
 
     @staticmethod
-    async def recover(line: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
-        line.store.unheard.clear()
-        connection = await line.get()
-        kept = connection.store.batches.setdefault(mark, None)
-        if kept is not None:
-            await connection.wait_for_standby()
-        return None if kept is None else [None if order is None else OrderId(order) for order in kept]
+    async def recover(connection: Line, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+        connection.store.unheard.clear()
+        opened = await connection.get()
+        orders = opened.store.batches.setdefault(mark, None)
+        if orders is not None:
+            await opened.wait_for_standby()
+        return None if orders is None else [None if order is None else OrderId(order) for order in orders]
 
 
 async def refresh(connection: Connection, known: Catalogue | None) -> Catalogue:
