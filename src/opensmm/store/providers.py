@@ -166,14 +166,14 @@ class ProviderFailure(Struct, frozen=True):
 
 
 async def fared(
-    connection: Connection, failed: Sequence[ProviderId], answered: Sequence[ProviderId]
+    connection: Connection, failing: Sequence[ProviderId], answered: Sequence[ProviderId]
 ) -> dict[ProviderId, tuple[int, bool]]:
     """Locks the rows of providers that are to change, in the order of their ids.
 
     Returns by provider its failures in a row, and True if it is not called for now. A provider that answered and was
     well is neither locked nor returned.
     """
-    cursor = await connection.execute(_FARED, [list(failed), list(answered)])
+    cursor = await connection.execute(_FARED, [list(failing), list(answered)])
     return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
 
 
