@@ -40,7 +40,7 @@ async def report(connection: Connection, batch: Sequence[ManualReport], *, by: B
         await settlement.lock(connection, orders)
         open_deliveries = await rows.with_staff(connection, orders)
         # The clocks of the staff's machines may differ a little: a report counts as newer than all before it.
-        earlier = [one.known.polled for one in open_deliveries if one.known.polled is not None]
+        earlier = [one.before.polled for one in open_deliveries if one.before.polled is not None]
         asked_at = max([by.now, *(polled + _SOONEST for polled in earlier)])
         deliveries = _ManualDeliveries(open_deliveries, asked_at)
         outcomes = [deliveries.apply(reported) for reported in batch]
@@ -71,7 +71,7 @@ class _ManualDeliveries:
             return OperatorRefusal(code, order=reported.order)
         key = (reported.order, runs[0])
         delivery = self._deliveries[key]
-        before = delivery.known
+        before = delivery.before
         read = manual.read(reported, before)
         if isinstance(read, OperatorRefusal):
             return read
@@ -80,7 +80,7 @@ class _ManualDeliveries:
         after = structs.replace(before, state=news.state, start_count=news.start_count, remains=news.remains)
         fields = {f"runs.{delivery.run}.{name}": pair for name, pair in diff(before, after).items()}
         self.changes.append((reported, fields))
-        self._deliveries[key] = self._changed[key] = structs.replace(delivery, known=after)
+        self._deliveries[key] = self._changed[key] = structs.replace(delivery, before=after)
         return after
 
     def results(self) -> list[PolledResult]:
@@ -89,13 +89,13 @@ class _ManualDeliveries:
                 order=delivery.order,
                 run=delivery.run,
                 attempt=delivery.attempt,
-                state=delivery.known.state,
-                start_count=delivery.known.start_count,
-                remains=delivery.known.remains,
+                state=delivery.before.state,
+                start_count=delivery.before.start_count,
+                remains=delivery.before.remains,
                 due=None,
                 cost=None,
                 currency="",
-                polled=delivery.known.polled,
+                polled=delivery.before.polled,
             )
             for delivery in self._changed.values()
         ]

@@ -197,7 +197,7 @@ def build_result(
 
     ``asked_at`` is the time at which the call began, ``exchange_rate`` the panel's currency per unit of the provider's.
     """
-    before = delivery.known
+    before = delivery.before
     # Numbers that can be read in two ways are read so that they fit the delivery.
     if isinstance(answer, StatusReport):
         answer = polling.with_clear_charge(before, polling.with_clear_remains(before, answer), exchange_rate)

@@ -75,7 +75,7 @@ class SubscriptionWatcher:
         unread = [(delivery, report) for delivery, report in answers if isinstance(report, UnreadAnswer)]
         if unread:
             notes = [
-                (delivery.order, delivery.run, note_of(delivery.known, report, None)) for delivery, report in unread
+                (delivery.order, delivery.run, note_of(delivery.before, report, None)) for delivery, report in unread
             ]
             await write(self._connection, lambda connection: polling.note(connection, notes, asked_at))
         reports = [(delivery, report) for delivery, report in answers if isinstance(report, SubscriptionReport)]
@@ -130,7 +130,7 @@ async def store(connection: Connection, answer: SubscriptionAnswer, asked_at: da
     order = delivery.order
     result = build_result(delivery, StatusReport(report.status), asked_at, now)
     await settlement.lock(connection, [order])
-    subscription = await rows.subscription(connection, order, delivery.attempt, delivery.known.polled)
+    subscription = await rows.subscription(connection, order, delivery.attempt, delivery.before.polled)
     if subscription is None:
         return
     posts_before = (await rows.known(connection, [order])).get(order, [])
@@ -162,14 +162,14 @@ def _book_whole_charge(
     If such a subscription is completed, it is held for the operator. If posts are listed, their own charges count.
     """
     if has_posts:
-        return structs.replace(result, cost=Decimal(0)) if delivery.known.charge else result
+        return structs.replace(result, cost=Decimal(0)) if delivery.before.charge else result
     if report.unclear_charge:
         return _book_unclear_charge(result, report)
     charge = report.charge if report.charge is not None and report.charge > 0 else None
-    if result.state is DeliveryState.CANCELED and charge == delivery.known.charge:
+    if result.state is DeliveryState.CANCELED and charge == delivery.before.charge:
         charge = None if charge is None else Decimal(0)
     result = structs.replace(result, cost=charge, currency=report.currency)
-    before = delivery.known
+    before = delivery.before
     if result.state is not DeliveryState.COMPLETED or not (charge or before.charge):
         return result
     spent, paid_in = (charge, report.currency) if charge else (before.charge, before.currency)

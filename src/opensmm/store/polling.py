@@ -24,7 +24,7 @@ from opensmm.store.state_sets import AT_PROVIDER, ENDED, listed
 
 
 class DueDelivery(Struct, frozen=True):
-    """A delivery to poll. ``known`` is its state from earlier polls; ``sent`` is when its attempt was sent."""
+    """A delivery to poll. ``before`` is what earlier polls reported; ``sent`` is when its attempt was sent."""
 
     order: OrderId
     run: int
@@ -32,7 +32,7 @@ class DueDelivery(Struct, frozen=True):
     provider: ProviderId
     provider_order: str
     sent: datetime
-    known: PolledDelivery
+    before: PolledDelivery
 
 
 _DUE: Final = f"""
