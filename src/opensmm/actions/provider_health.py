@@ -53,8 +53,10 @@ async def note_health(
 def _build_failure(
     provider: ProviderId, outcome: SendOutcome, times: int, before: tuple[int, bool], now: datetime
 ) -> ProviderFailure:
-    """Builds a provider's row after ``times`` failures. ``outcome`` is the newest, ``before`` its failures and if it
-    was paused."""
+    """Builds a provider's new count of failures and its next pause.
+
+    It failed ``times`` times, last with ``outcome``. ``before`` is (failures so far, True if it was resting).
+    """
     failures, resting = before
     if isinstance(outcome, TurnedAway):
         count, turned_away_s = rest_when_turned_away(failures + 1)

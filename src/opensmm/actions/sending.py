@@ -410,7 +410,7 @@ async def record_tries(
 async def _keep_late(
     connection: Connection, batch: Sequence[Sent], counted: Set[tuple[OrderId, int]], now: datetime
 ) -> None:
-    """Puts late acceptances on the operator's list: it was resolved meanwhile that nothing was bought, wrongly."""
+    """Puts late acceptances on the operator's list. Such an attempt was resolved as not bought, which was wrong."""
     late = [
         LateAcceptance((claim.order, claim.run, claim.attempt), outcome.provider_order, outcome.answer)
         for claim, outcome in batch
