@@ -207,7 +207,7 @@ async def _check_one(client: PanelClient, stored: StoredProvider) -> CheckResult
         balance=short(balance.amount),
         currency=balance.currency,
         services=len(price_list.services),
-        types=dict(Counter(offer.type.value if offer.type else "unknown" for offer in price_list.services)),
+        types=dict(Counter(service.type.value if service.type else "unknown" for service in price_list.services)),
         took_ms=took_ms,
         odd=tuple(_list_warnings(row, panel_currency, dialect_seen, balance.currency, price_list)),
         notes=(*_build_notes(stored), *notes),

@@ -86,11 +86,11 @@ async def import_services(
     return ImportResult(planned, len(planned.new) + len(planned.to_write(reprice=reprice)))
 
 
-def check_choice(offers: Sequence[ProviderService], choice: ImportChoice, terms: ImportTerms) -> None:
+def check_choice(provider_services: Sequence[ProviderService], choice: ImportChoice, terms: ImportTerms) -> None:
     """Raises OperatorRefusal for a category that the provider does not list, or a text that no line contains."""
-    listed = {offer.category for offer in offers}
+    listed = {service.category for service in provider_services}
     strange = [name for name in (*choice.categories, *terms.categories) if name not in listed]
-    if not strange and choice.search and not any(has_text(offer, choice.search) for offer in offers):
+    if not strange and choice.search and not any(has_text(service, choice.search) for service in provider_services):
         strange = [choice.search]
     if strange:
         raise OperatorRefusal(RefusalCode.NO_OFFER_FITS, name=strange[0], there_are=suggest(strange[0], listed))
@@ -99,7 +99,7 @@ def check_choice(offers: Sequence[ProviderService], choice: ImportChoice, terms:
 async def plan_import(
     connection: Connection,
     provider: ProviderId,
-    offers: Sequence[ProviderService],
+    provider_services: Sequence[ProviderService],
     terms: ImportTerms,
     is_chosen: Callable[[ProviderService], bool],
     unread: Sequence[UnreadLine] = (),
@@ -116,8 +116,8 @@ async def plan_import(
         if ours in present:
             routed.setdefault(theirs, []).append(present[ours])
             only_here += [ours] if alone else []
-    chosen = (offer for offer in offers if is_chosen(offer))
-    listed = (*(offer.service for offer in offers), *(line.service for line in unread))
+    chosen = (service for service in provider_services if is_chosen(service))
+    listed = (*(theirs.service for theirs in provider_services), *(line.service for line in unread))
     standing = [service.id for group in routed.values() for service in group]
     by_list = await sync_rows.priced_by_lists(connection, standing)
     return plan(chosen, routed, only_here, terms, listed, unread, by_list)
