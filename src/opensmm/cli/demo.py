@@ -23,7 +23,9 @@ ANSWERS_WITHIN_S: Final = 60.0
 
 def demo(
     port: Port = 8765,
-    speed: Annotated[float, typer.Option("--speed", help="How much faster the sandbox's time runs.", min=0.01)] = 1.0,
+    speed: Annotated[
+        float, typer.Option("--speed", help="How many times faster the sandbox's time runs.", min=0.01)
+    ] = 1.0,
     data: Data = None,
     json: Json = False,
 ) -> None:

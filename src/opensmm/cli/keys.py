@@ -45,21 +45,21 @@ TitleCase = Annotated[
     bool | None,
     typer.Option(
         "--title-case/--page-case",
-        help="v1 answers this key in v2's status words (In progress, Completed), or in its page's. Unsaid: as the "
-        "client needs it.",
+        help="Over v1, answer with v2's status words (In progress, Completed), or with those of v1's page. By default "
+        "as the client needs it.",
     ),
 ]
 AsPanel = Annotated[
     bool | None,
     typer.Option(
         "--as-panel/--as-page",
-        help="This key is a v1 panel's: v1 tells the runs of a drip-feed and the orders of a subscription, and reads "
-        "posts=0 as without bound; v2's price list tells dripfeed. Or all as the pages say. Unsaid: as the client "
-        "needs it.",
+        help="Answer as a v1 panel needs it, or as the pages say. For a panel, v1 shows a drip-feed's runs and a "
+        "subscription's orders and reads posts=0 as no limit, and v2's price list shows dripfeed. By default as the "
+        "client needs it.",
     ),
 ]
 Addresses = Annotated[
-    list[str] | None, typer.Option("--address", help="An address the key may be used from; may be repeated.")
+    list[str] | None, typer.Option("--address", help="An address from which the key works; repeatable.")
 ]
 
 
@@ -160,7 +160,7 @@ def _save_key(customer: str, key: NewKey, data: Path | None) -> tuple[CustomerId
 @key_verbs.command("list")
 def list_keys(
     customer: Annotated[
-        str | None, typer.Argument(metavar="[CUSTOMER]", help="The customer's id or name; else all keys.")
+        str | None, typer.Argument(metavar="[CUSTOMER]", help="The customer's id or name; by default all keys.")
     ] = None,
     data: Data = None,
     json: Json = False,

@@ -21,7 +21,7 @@ staff_verbs: Final = typer.Typer(help="Orders and refills that your own staff de
 
 MOST_LINES: Final = 10_000
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.", min=1)]
-Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed, if the staff has several.", min=1)]
+Run = Annotated[int | None, typer.Option("--run", help="The run of a drip-feed, if the staff has several.", min=1)]
 StartCount = Annotated[
     int | None, typer.Option("--start-count", help="The count before the work began.", min=0, max=MOST_COUNT)
 ]

@@ -46,7 +46,7 @@ order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=Tru
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the order and in the audit trail.")]
-Run = Annotated[int | None, typer.Option("--run", help="Which run of a drip-feed.", min=1)]
+Run = Annotated[int | None, typer.Option("--run", help="The run of a drip-feed.", min=1)]
 
 
 @order_verbs.command("cancel")
@@ -131,7 +131,9 @@ def refund(
     reason: Reason,
     number: Annotated[
         int,
-        typer.Option("--number", help="Which refund of this order; each is booked once.", min=1, max=MAX_REFUNDS),
+        typer.Option(
+            "--number", help="The number of this refund of the order; each is booked once.", min=1, max=MAX_REFUNDS
+        ),
     ] = 1,
     data: Data = None,
     json: Json = False,

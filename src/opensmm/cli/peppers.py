@@ -10,7 +10,7 @@ from opensmm.store.connection import Connection
 
 
 def new_pepper(
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the audit trail.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; stored in the audit trail.")],
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -145,7 +145,7 @@ def _explain_private_address(url: str) -> list[str]:
 @provider_verbs.command("edit")
 def edit(
     provider: Who,
-    name: Annotated[str | None, typer.Option("--name")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Its new name here; no two have the same.")] = None,
     url: Annotated[
         str | None, typer.Option("--url", help="Its API's address. Another host needs the key again, or --keep-key.")
     ] = None,

@@ -163,12 +163,15 @@ def show(service: Reference, data: Data = None, json: Json = False) -> None:
 
 @service_verbs.command("add")
 def add(
-    name: Annotated[str, typer.Option("--name")],
-    category: Annotated[str, typer.Option("--category")],
+    name: Annotated[str, typer.Option("--name", help="Its name on the price list.")],
+    category: Annotated[str, typer.Option("--category", help="Its category there.")],
     rate: Annotated[str, typer.Option("--rate", help="Per 1000, or for a package; kept as typed.")],
-    kind: Annotated[ServiceType, typer.Option("--type", case_sensitive=False)] = ServiceType.DEFAULT,
-    least: Annotated[int, typer.Option("--min", min=0, max=MAX_QUANTITY)] = 1,
-    most: Annotated[int, typer.Option("--max", min=0, max=MAX_QUANTITY)] = 10_000,
+    kind: Annotated[
+        ServiceType,
+        typer.Option("--type", help="Its type, which decides the parameters of an order.", case_sensitive=False),
+    ] = ServiceType.DEFAULT,
+    least: Annotated[int, typer.Option("--min", help="The smallest quantity.", min=0, max=MAX_QUANTITY)] = 1,
+    most: Annotated[int, typer.Option("--max", help="The largest quantity.", min=0, max=MAX_QUANTITY)] = 10_000,
     refill: Refill = False,
     cancel: Cancel = False,
     dripfeed: DripFeed = False,
