@@ -16,7 +16,7 @@ from opensmm.actions.batcher import TRAFFIC
 from opensmm.actions.customers import NewKey
 from opensmm.actions.services import save_services
 from opensmm.domain.client_programs import acts_as_panel, reads_title_case
-from opensmm.store import orders, subscriptions
+from opensmm.store import orders
 from opensmm.store.api_keys import KeySettings
 from opensmm.wire.v2 import V2
 
@@ -161,13 +161,13 @@ async def test_the_switch_of_a_key_wins_over_its_client(stocked, port, agent, as
 
 
 async def test_only_parents_of_such_a_client_cost_a_look_more(api, stocked, ann, port, monkeypatch):
-    looked, read = [], subscriptions.parts
+    looked, read = [], orders.read_parts
 
     async def counted(connection, wanted):
         looked.append(list(wanted))
         return await read(connection, wanted)
 
-    monkeypatch.setattr(subscriptions, "parts", counted)
+    monkeypatch.setattr(orders, "read_parts", counted)
     plain, drip = await api.add(ann.key), await drip_feed(port, SMART, ann.key)
     for agent, asked in ((SMART, str(plain)), (CURL, f"{plain},{drip}")):
         await ask(port, agent, ann.key, "status", orders=asked)

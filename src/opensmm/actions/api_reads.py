@@ -12,7 +12,7 @@ from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.order_views import ListedOrder, OrderView, Parts
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import RequestedIds
-from opensmm.store import api_keys, customers, orders, subscriptions
+from opensmm.store import api_keys, customers, orders
 from opensmm.store.connection import ReconnectingConnection
 
 
@@ -70,7 +70,7 @@ class ExtendedReader:
     async def __call__(self, batch: Sequence[Sequence[OrderView | Refused]]) -> list[list[OrderView | Refused]]:
         own = [view.order for views in batch for view in views if isinstance(view, OrderView)]
         async with self._connection.turn:
-            more = await read(self._connection, lambda connection: subscriptions.more(connection, own))
+            more = await read(self._connection, lambda connection: orders.read_extended(connection, own))
         return [
             [view if isinstance(view, Refused) else structs.replace(view, more=more[view.order]) for view in views]
             for views in batch
@@ -86,7 +86,7 @@ class PartsReader:
     async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[OrderId, Parts]]:
         order_ids = [order for some in batch for order in some]
         async with self._connection.turn:
-            by_order = await read(self._connection, lambda connection: subscriptions.parts(connection, order_ids))
+            by_order = await read(self._connection, lambda connection: orders.read_parts(connection, order_ids))
         return [{order: by_order[order] for order in some if order in by_order} for some in batch]
 
 

@@ -63,7 +63,7 @@ NO_ANSWER_YET: Final = """d.note is null and not exists (
 OPEN_ROUTES: Final = f"""
 coalesce((select max(r.position) + 1 from route r where r.service_id = d.service_id and {ROUTE_IS_OPEN}), 0)
 """
-"""The number of routes of ``d``'s service up to the last open one."""
+"""The number of routes of ``d``'s service up to the last open one, closed ones included."""
 # The first open route that is still to be tried. A provider that is disabled, or has failed for a while, is passed over
 # if there is another one; if there is none, the delivery waits for it.
 _ROUTE: Final = f"""(
@@ -199,8 +199,9 @@ async def claim(
 ) -> list[DeliveryClaim]:
     """Claims due deliveries of these providers, the oldest first, and marks them *sending*.
 
-    Leaves out providers that are paused, and those that take few adds at a time, which ``claim_at_each`` serves. A
-    delivery without an open route is held for the operator.
+    It is for the usual case: each of the providers has room for ``limit``. Leaves out providers that are paused, and
+    those that take few adds at a time, which ``claim_at_each`` serves. A delivery without an open route is held for the
+    operator.
 
     If any were claimed, the batch ``mark`` shows that the claim was committed. ``at``: when the lease begins; None: the
     database's time, as everywhere in this module.
@@ -221,7 +222,9 @@ async def claim_at_each(
     among: int | None = None,
     mark: UUID | None = None,
 ) -> list[DeliveryClaim]:
-    """Claims as ``claim`` does, from providers with little room.
+    """Claims as ``claim`` does, if a provider has room for less than ``limit``, or its pause is over.
+
+    It costs more than ``claim``: it groups all that is due by its next provider.
 
     Claims for each provider at most its room in ``rooms``, in turns, and never more at a time than it is set to take;
     one for each provider in ``to_try`` whose pause is over; none for other providers. ``among``: only so many of the
@@ -258,16 +261,19 @@ update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::times
 where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run = (
     select min(n.run) from delivery n
     where n.order_id = a.order_id and n.run >= a.run and n.state = '{DeliveryState.QUEUED}')
-  and (d.run = a.run or d.due is null and a.due is not null or a.due is null and not exists (
-    select from delivery n where n.order_id = a.order_id and n.run >= a.run and n.run < d.run and n.attempt > 0))
+  -- Another run than the one named takes its time only if it has none, and loses it only if none before it was sent.
+  and (d.run = a.run
+    or (d.due is null and a.due is not null)
+    or (a.due is null and not exists (
+      select from delivery n where n.order_id = a.order_id and n.run >= a.run and n.run < d.run and n.attempt > 0)))
 """
 
 
 async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
-    """Sets when runs of drip-feeds are due; None removes the time.
+    """Sets the times at which runs of drip-feeds are due, or removes them (None). Changes queued runs only.
 
-    If the operator has ended the run, the next run that waits takes its place. A run that has its time from another run
-    keeps it. The caller has locked the run before.
+    If the operator has ended a named run, the next queued one takes its place: a time that it has already stays, and is
+    removed only if no run between the two was ever sent. The caller has locked the run before the named one.
     """
     if runs:
         arrays = [order for order, _, _ in runs], [number for _, number, _ in runs], [due for _, _, due in runs]
@@ -290,7 +296,7 @@ class AttemptResult(Struct, frozen=True):
     note: DeliveryNote | None = None
 
 
-_UNSENT: Final = listed((DeliveryState.QUEUED, DeliveryState.HELD))
+_UNPLACED: Final = listed((DeliveryState.QUEUED, DeliveryState.HELD))
 _RECORD: Final = f"""
 with told as materialized (
   select *
@@ -308,7 +314,7 @@ with told as materialized (
 update delivery d set note = {NOTE}, noted = {NOTED}, (state, due, remains) = (
     select state, case when state <> '{DeliveryState.CANCELED}' then told.due end,
       case when state = '{DeliveryState.CANCELED}' then d.quantity else d.remains end
-    from (select case when told.state in {_UNSENT} and d.cancel_asked is not null then '{DeliveryState.CANCELED}'
+    from (select case when told.state in {_UNPLACED} and d.cancel_asked is not null then '{DeliveryState.CANCELED}'
                       else told.state end) x (state)
   ), route = told.route, lease_until = null
 from told where d.order_id = told.order_id and d.run = told.run and d.fence = told.fence
@@ -380,7 +386,7 @@ async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int
 
 _WORKER_GONE: Final = call_faults.written(CallFault(CallCode.WORKER_GONE))
 _RECOVER: Final = f"""
--- The manual provider's are queued again instead.
+-- The manual provider's are queued again instead, by ``store/manual.py``: a person's answer cannot be lost.
 with left_behind as (
   update delivery d set state = '{DeliveryState.UNSURE}'
   from attempt t join provider p on p.id = t.provider_id and p.kind <> '{MANUAL}'

@@ -9,10 +9,20 @@ from typing import Final
 import msgspec
 from psycopg.rows import TupleRow
 
-from opensmm.base.ids import CustomerId
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.order_views import ListedOrder, OrderView, status_word
+from opensmm.domain.order_views import (
+    DripFeedParts,
+    ExtendedStatus,
+    ListedOrder,
+    OrderView,
+    Parts,
+    SubscriptionParts,
+    status_word,
+)
 from opensmm.domain.orders import OrderState
+from opensmm.domain.subscriptions import MOST_LISTED
 from opensmm.store import arrays
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
@@ -80,6 +90,50 @@ def view_of(row: TupleRow, currency: str) -> OrderView:
     unsummed = runs if runs > MANY_RUNS and state == _OPEN else 0
     status = _WORDS[state, first, runs > 1]
     return OrderView(order, status, charge, start_count, remains, currency, None, unsummed, runs if whole else 0)
+
+
+_EXTENDED: Final = f"""
+select o.id, o.quantity * o.runs, o.link, s.type = '{ServiceType.SUBSCRIPTIONS}' and o.quantity = 0,
+  array(select child_id from post where order_id = o.id and child_id is not null order by child_id desc limit %s)
+from orders o join service s on s.id = o.service_id where o.id = any(%s)
+"""
+
+
+async def read_extended(connection: Connection, orders: Sequence[int]) -> dict[int, ExtendedStatus]:
+    """Returns the fields that ``status`` adds to orders with ``extended=1``."""
+    cursor = await connection.execute(_EXTENDED, [MOST_LISTED, orders])
+    return {
+        order: ExtendedStatus(quantity, link, tuple(map(OrderId, reversed(children))) if subscribed else None)
+        for order, quantity, link, subscribed, children in await cursor.fetchall()
+    }
+
+
+_PARTS: Final = f"""
+select o.id, o.runs, (x.details ->> 'expiry')::date,
+  -- the number of runs that were sent
+  case when o.runs > 1 then (
+    select count(*) from delivery d
+    where d.order_id = o.id and d.sent is not null and d.state <> '{DeliveryState.QUEUED}') end,
+  -- the number of posts with orders, and the newest of these
+  case when o.runs = 1 then (select count(*) from post where order_id = o.id and child_id is not null) end,
+  case when o.runs = 1 then
+    array(select child_id from post where order_id = o.id and child_id is not null order by child_id desc limit %s) end
+from orders o join service s on s.id = o.service_id left join order_detail x on x.order_id = o.id
+where o.id = any(%s) and (o.runs > 1 or s.type = '{ServiceType.SUBSCRIPTIONS}' and o.quantity = 0)
+"""
+
+
+async def read_parts(connection: Connection, orders: Sequence[OrderId]) -> dict[OrderId, Parts]:
+    """Returns the progress of subscriptions and drip-feeds; other orders are left out."""
+    cursor = await connection.execute(_PARTS, [MOST_LISTED, orders])
+    return {OrderId(row[0]): _make_parts(row) for row in await cursor.fetchall()}
+
+
+def _make_parts(row: TupleRow) -> Parts:
+    _, runs, expiry, sent, posts, orders = row
+    if runs > 1:
+        return DripFeedParts(sent)
+    return SubscriptionParts(expiry, posts, tuple(OrderId(order) for order in reversed(orders)))
 
 
 _NEWEST: Final = f"""

@@ -24,15 +24,15 @@ from opensmm.store.prepared import PreparedStatement
 from opensmm.store.state_sets import listed
 
 _LOCKED: Final = """
--- The customers, and beside each the revoked ones of the keys, and the users who may not order.
+-- The customers, and beside each the revoked ones of the keys, and the barred users by their places in the list.
 select c.id, c.balance + c.credit_limit, c.suspended, c.price_list_id, p.catalogue_version,
-       array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null), {strangers}
+       array(select k.id from api_key k where k.id = any(%s) and k.revoked is not null), {barred_users}
 from customer c, (select catalogue_version from panel) p
 where c.id = any(%s) order by c.id for update of c skip locked
 """
-_LOCK: Final = _LOCKED.format(strangers="null")
+_LOCK: Final = _LOCKED.format(barred_users="null")
 _LOCK_FOR_USERS: Final = _LOCKED.format(
-    strangers="""
+    barred_users="""
        array(select a.ord from unnest(%s::bigint[], %s::bigint[]) with ordinality as a (user_id, customer_id, ord)
              where not exists (
                select from membership m join users u on u.id = m.user_id and u.is_active
@@ -57,17 +57,17 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustome
     buyers = set(buyers)
     keys = [buyer for buyer in buyers if buyer.kind is BuyerKind.API_KEY]
     users = [buyer for buyer in buyers if buyer.kind is BuyerKind.USER]
-    people = [[buyer.number for buyer in users], [buyer.customer for buyer in users]] if users else []
-    values = [[buyer.number for buyer in keys], *people, list({buyer.customer for buyer in buyers})]
+    user_columns = [[buyer.number for buyer in users], [buyer.customer for buyer in users]] if users else []
+    values = [[buyer.number for buyer in keys], *user_columns, list({buyer.customer for buyer in buyers})]
     async with connection.pipeline():
         await connection.execute("begin")
         cursor = await connection.execute(_LOCK_FOR_USERS if users else _LOCK, values, binary=True)
         rows = await cursor.fetchall()
     if not rows:
         return LockedCustomers({}, frozenset(), 0)
-    *_, version, revoked, strangers = rows[0]
+    *_, version, revoked, barred_users = rows[0]
     funds = {CustomerId(row[0]): CustomerFunds(row[1], row[2], PriceListId(row[3])) for row in rows}
-    barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in strangers or ())]
+    barred = [*(key for key in keys if key.number in revoked), *(users[place - 1] for place in barred_users or ())]
     return LockedCustomers(funds, frozenset(barred), version)
 
 
@@ -79,10 +79,14 @@ join idempotency i on i.customer_id = a.customer_id and i.key = a.key
 
 
 async def remembered(
-    connection: Connection, names: Sequence[tuple[CustomerId, str]]
+    connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
-    """Returns the stored records of idempotency keys. Call it after ``lock``, to see what a rival has just stored."""
-    cursor = await connection.execute(_REMEMBERED, [[name[0] for name in names], [name[1] for name in names]])
+    """Returns the stored records of (customer, idempotency key) pairs.
+
+    Call it after ``lock``, to see what a rival has just stored.
+    """
+    arrays = [customer for customer, _ in pairs], [key for _, key in pairs]
+    cursor = await connection.execute(_REMEMBERED, [*arrays])
     return {
         (CustomerId(row[0]), row[1]): IdempotencyRecord(bytes(row[2]), OrderId(row[3]))
         for row in await cursor.fetchall()
@@ -96,15 +100,16 @@ join active_link l on l.customer_id = a.customer_id and l.link_hash = a.link_has
 
 
 async def active_links(
-    connection: Connection, names: Sequence[tuple[CustomerId, str]]
+    connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
     """Returns (customer, identity of the page) for each (customer, link) whose page an open order holds.
 
     Orders of older releases hold the link as it was spelt, so both forms are looked up.
     """
-    pages = [(customer, identity(link)) for customer, link in names]
-    hashes = [_hash(text) for _, text in (*pages, *names)]
-    cursor = await connection.execute(_ACTIVE_LINKS, [[customer for customer, _ in names] * 2, hashes])
+    pages = [(customer, identity(link)) for customer, link in pairs]
+    # First the hashes of all pages, then those of all links in the same order: position modulo the count is the pair.
+    hashes = [_hash(text) for _, text in (*pages, *pairs)]
+    cursor = await connection.execute(_ACTIVE_LINKS, [[customer for customer, _ in pairs] * 2, hashes])
     return frozenset(pages[(row[0] - 1) % len(pages)] for row in await cursor.fetchall())
 
 
@@ -270,7 +275,7 @@ on conflict do nothing returning id
 """
 # The message goes to the WAL alone. Its COMMIT waits for the synchronous standby, and so for every older one: without
 # it, a batch could be visible here that no standby has yet.
-_ORDERS: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
+_READ_BATCH: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
 
 
 async def settle(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
@@ -282,6 +287,6 @@ async def settle(connection: Connection, mark: UUID, at: datetime | None) -> Seq
     cursor = await connection.execute(_TAKE_MARK, [mark, at])
     if await cursor.fetchone() is not None:
         return None
-    cursor = await connection.execute(_ORDERS, [mark])
+    cursor = await connection.execute(_READ_BATCH, [mark])
     row = await cursor.fetchone()
     return None if row is None else row[0]

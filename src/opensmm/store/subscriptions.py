@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from psycopg.rows import TupleRow
-
 from opensmm.base.ids import OrderId, ProviderId, order_key
-from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import Conclusion, EvidenceKind
 from opensmm.domain.ledger import HELD, TransferKind
-from opensmm.domain.order_views import DripFeedParts, ExtendedStatus, Parts, SubscriptionParts
 from opensmm.domain.orders import OrderState
-from opensmm.domain.subscriptions import MOST_LISTED, KnownPost, Post, PostState, Subscription
+from opensmm.domain.subscriptions import KnownPost, Post, PostState, Subscription
 from opensmm.store.connection import Connection
 from opensmm.store.order_keys import key_of
 from opensmm.store.rows import first_row
@@ -200,48 +196,3 @@ async def untold(connection: Connection, provider: ProviderId, until: datetime) 
     row = await cursor.fetchone()
     assert row is not None
     return bool(row[0])
-
-
-# The next two run for each extended status: rows are read by position, which costs less than by name.
-_MORE: Final = f"""
-select o.id, o.quantity * o.runs, o.link, s.type = '{ServiceType.SUBSCRIPTIONS}' and o.quantity = 0,
-  array(select child_id from post where order_id = o.id and child_id is not null order by child_id desc limit %s)
-from orders o join service s on s.id = o.service_id where o.id = any(%s)
-"""
-
-
-async def more(connection: Connection, orders: Sequence[int]) -> dict[int, ExtendedStatus]:
-    """Returns the fields that an extended status adds to orders."""
-    cursor = await connection.execute(_MORE, [MOST_LISTED, orders])
-    return {
-        order: ExtendedStatus(quantity, link, tuple(map(OrderId, reversed(children))) if subscribed else None)
-        for order, quantity, link, subscribed, children in await cursor.fetchall()
-    }
-
-
-_PARTS: Final = f"""
-select o.id, o.runs, (x.details ->> 'expiry')::date,
-  -- the number of runs that were sent
-  case when o.runs > 1 then (
-    select count(*) from delivery d
-    where d.order_id = o.id and d.sent is not null and d.state <> '{DeliveryState.QUEUED}') end,
-  -- the number of posts with orders, and the newest of these
-  case when o.runs = 1 then (select count(*) from post where order_id = o.id and child_id is not null) end,
-  case when o.runs = 1 then
-    array(select child_id from post where order_id = o.id and child_id is not null order by child_id desc limit %s) end
-from orders o join service s on s.id = o.service_id left join order_detail x on x.order_id = o.id
-where o.id = any(%s) and (o.runs > 1 or s.type = '{ServiceType.SUBSCRIPTIONS}' and o.quantity = 0)
-"""
-
-
-async def parts(connection: Connection, orders: Sequence[OrderId]) -> dict[OrderId, Parts]:
-    """Returns the progress of subscriptions and drip-feeds; other orders are left out."""
-    cursor = await connection.execute(_PARTS, [MOST_LISTED, orders])
-    return {OrderId(row[0]): _make_parts(row) for row in await cursor.fetchall()}
-
-
-def _make_parts(row: TupleRow) -> Parts:
-    _, runs, expiry, sent, posts, orders = row
-    if runs > 1:
-        return DripFeedParts(sent)
-    return SubscriptionParts(expiry, posts, tuple(OrderId(order) for order in reversed(orders)))
