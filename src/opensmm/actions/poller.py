@@ -232,10 +232,9 @@ async def record(connection: Connection, results: Sequence[PolledResult], asked_
     await settlement.end(connection, ends, now)
     # Only the answer that ended a delivery raises notices, and not a repeat of it.
     counted = {(one.order, one.run) for one in ends}
-    odd = [
-        _build_remains_notice(one) for one in results if one.unfinished is not None and (one.order, one.run) in counted
-    ]
-    odd += [_build_charge_notice(one) for one in results if one.unclear_charge and (one.order, one.run) in counted]
+    ending = [result for result in results if (result.order, result.run) in counted]
+    odd = [_build_remains_notice(result) for result in ending if result.unfinished is not None]
+    odd += [_build_charge_notice(result) for result in ending if result.unclear_charge]
     await notices.keep_of_ended(connection, odd, now)
 
 
