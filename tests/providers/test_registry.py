@@ -119,12 +119,12 @@ async def test_a_name_that_cannot_be_asked_for_is_no_answer():
 
 async def test_the_desk_tells_what_it_cannot_call_and_why():
     registry = ProviderRegistry(b"p" * 32, "http://sandbox.example", 1.0)
-    assert [None] == [registry.shut]
+    assert [None] == [registry.uncallable]
     house = structs.replace(row(FIRST), kind=PANEL, url="http://127.0.0.1:1/api/v2", sealed_key=b"x")
     await registry.update([house, row(SECOND)])
-    assert {FIRST: ShutCode.ADDRESS_WITHOUT_TLS} == registry.shut
+    assert {FIRST: ShutCode.ADDRESS_WITHOUT_TLS} == registry.uncallable
     await registry.update([structs.replace(house, url="https://panel.example/api/v2", sealed_key=None)])
-    assert {FIRST: ShutCode.NO_KEY} == registry.shut
+    assert {FIRST: ShutCode.NO_KEY} == registry.uncallable
     await registry.update([row(FIRST)])
-    assert {} == registry.shut
+    assert {} == registry.uncallable
     await registry.close()

@@ -134,9 +134,9 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
     calls = [asyncio.create_task(call()) for _ in range(5)]
     await asyncio.sleep(0)
     assert 5 == slots.taken
-    assert not slots.over
+    assert not slots.is_stopped
     slots.let_all_through()
-    assert slots.over
+    assert slots.is_stopped
     done.set()
     await at_last(asyncio.gather(*calls))
     assert 0 == slots.taken

@@ -37,7 +37,7 @@ class _Room(nullcontext[None]):
 
     room = AT_ONCE
     sending = 0
-    over = False
+    is_stopped = False
 
 
 class SimulatedDesk(ProviderRegistry):

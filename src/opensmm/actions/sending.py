@@ -220,7 +220,7 @@ class DeliverySender:
             limit = min(limit, *rooms.values())
         to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
         # Each provider has room for all: one plain claim is enough.
-        if not to_try and self._registry.complete and all(room >= limit for room in rooms.values()):
+        if not to_try and self._registry.takes_all and all(room >= limit for room in rooms.values()):
             return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
         claimed: list[DeliveryClaim] = []
         for among in (FIRST_SCAN_FACTOR * limit, None):
@@ -270,7 +270,7 @@ class DeliverySender:
         else:
             async with contact.throttle:
                 # After a long wait it could be sent when its lease is over and it counts as unsure already.
-                late = contact.throttle.over or self._clock.monotonic() >= begin_by
+                late = contact.throttle.is_stopped or self._clock.monotonic() >= begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _log_outcome(claim, contact, outcome)
         await self._keep(claim, outcome)

@@ -103,7 +103,7 @@ class ProviderRegistry:
         return [number for number, connection in self._connections.items() if not connection.circuit.is_open]
 
     @property
-    def shut(self) -> dict[ProviderId, ShutCode] | None:
+    def uncallable(self) -> dict[ProviderId, ShutCode] | None:
         """The providers that cannot be called, and why. None before the first update."""
         if self.empty and not self._uncallable:
             return None
@@ -117,7 +117,7 @@ class ProviderRegistry:
         return [(row, forms.learned) for row, forms in panels if forms.learned]
 
     @property
-    def complete(self) -> bool:
+    def takes_all(self) -> bool:
         """True if every provider may be sent as much as it has room for, by its row as last read.
 
         None is disabled, paused, limited to some adds at a time, or impossible to call.
@@ -266,7 +266,7 @@ class ProviderRegistry:
         try:
             async with connection.throttle:
                 # Both may have changed during the wait for the turn.
-                if connection.circuit.is_open or connection.throttle.over:
+                if connection.circuit.is_open or connection.throttle.is_stopped:
                     return None
                 results = list(zip(items, await call(connection.provider, items), strict=True))
         except (Exception, asyncio.CancelledError) as error:

@@ -79,12 +79,12 @@ class Throttle:
         return max(0, self._max_queued - self.polling)
 
     def let_all_through(self) -> None:
-        """Ends all waits for a turn. The calls that get one then must not be made; see ``over``."""
+        """Ends all waits for a turn. The calls that get one then must not be made; see ``is_stopped``."""
         self._stopped.set()
         self.allow(self.concurrency + self.taken, 0)
 
     @property
-    def over(self) -> bool:
+    def is_stopped(self) -> bool:
         """True if no call may be made any more."""
         return self._stopped.is_set()
 

@@ -106,7 +106,7 @@ class Duties:
     async def maintain(self) -> int:
         """Writes the heartbeat, reads the providers' settings and, less often while idle, does the housekeeping."""
         if self.heartbeat is not None:
-            self.registry.share(await self.heartbeat.beat(self.registry.shut))
+            self.registry.share(await self.heartbeat.beat(self.registry.uncallable))
             self.clock_known.set()
         self._rounds += 1
         await self.housekeeper.step(tidy=not self.pace.is_idle or self._rounds % IDLE_STRETCH == 0)
