@@ -1,6 +1,6 @@
-"""``python -m opensmm.runtime.child``: one process of a stack, as the stack asks for it.
+"""``python -m opensmm.runtime.child``: one process of a stack, by the role that the stack gives it.
 
-It does without the command line and its imports, since a panel's start waits for it.
+It does not load the command line: the start of a panel waits for its imports.
 """
 
 import socket
@@ -33,7 +33,7 @@ class WorkerProcess(Struct, frozen=True, tag="worker"):
 
 
 class SandboxProcess(Struct, frozen=True, tag="sandbox"):
-    """The sandbox provider; ``socket`` is the number of its listening socket, ``speed`` how fast its time runs."""
+    """The sandbox. ``socket`` is the number of its listening socket; its time runs ``speed`` times as fast."""
 
     socket: int
     speed: float
@@ -42,14 +42,21 @@ class SandboxProcess(Struct, frozen=True, tag="sandbox"):
 Role = ApiProcess | WorkerProcess | SandboxProcess
 
 
-def name(role: Role) -> str:
+def role_name(role: Role) -> str:
     """Returns the role's name: api, worker or sandbox."""
     return str(role.__struct_config__.tag)
 
 
-def command(data: Path, role: Role) -> list[str]:
-    """Returns the command that runs a role for a data folder's panel. The name in it is for readers of ``ps``."""
-    return [sys.executable, "-m", "opensmm.runtime.child", name(role), str(data), msgspec.json.encode(role).decode()]
+def child_command(data: Path, role: Role) -> list[str]:
+    """Returns the command that runs a role for the panel of a data folder. The name in it is for readers of ``ps``."""
+    return [
+        sys.executable,
+        "-m",
+        "opensmm.runtime.child",
+        role_name(role),
+        str(data),
+        msgspec.json.encode(role).decode(),
+    ]
 
 
 def run(data: Path, role: Role) -> None:
@@ -66,12 +73,12 @@ def run(data: Path, role: Role) -> None:
 
 
 def tell_waiting(why: Unavailable) -> None:
-    """Says on standard error why a start waits for the database."""
+    """Reports on standard error why a start waits for the database."""
     _tell(f"waiting for the database: {_words(why)}")
 
 
 def _words(error: Exception) -> str:
-    """Returns an error in words, which are loaded only now: most children never need them."""
+    """Returns the text of an error. Loads the texts only now, since most children never need them."""
     from opensmm.texts.speech import ENGLISH
 
     match error:

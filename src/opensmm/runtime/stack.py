@@ -7,16 +7,17 @@ from opensmm.base.errors import Unavailable
 from opensmm.config import Config
 from opensmm.domain.codes import Report, no_report
 from opensmm.runtime import database
-from opensmm.runtime.child import ApiProcess, Role, SandboxProcess, WorkerProcess, command, name
+from opensmm.runtime.child import ApiProcess, Role, SandboxProcess, WorkerProcess, child_command, role_name
 from opensmm.runtime.processes import Process, stop_all
 from opensmm.runtime.serving import LOOPBACK, NO_METRICS, MetricsAddress, listen
 from opensmm.store.embedded import DatabaseUrls, EmbeddedPostgres
 
 
 class Stack:
-    """A whole panel: database, API behind one port, worker, and the sandbox if it is wanted (``speed`` is given).
+    """A whole panel: database, API behind one port, worker, and the sandbox if ``speed`` is given.
 
-    ``waiting`` is told why a start waits for the database. Raises Misconfigured if a port cannot be had.
+    ``waiting`` is called with the reason while the start waits for the database. Raises Misconfigured if a port cannot
+    be had.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Stack:
     def running(self) -> Iterator[DatabaseUrls]:
         """Runs the processes and the database for the block. The processes wait for ``release`` before they use it.
 
-        The database's tables are brought up to date if their owner is known. Raises Misconfigured, Unavailable or
+        Migrates the database if the owner's role is known. Raises Misconfigured, Unavailable or
         OperatorRefusal if the panel cannot work with it.
         """
         urls = DatabaseUrls(self.config.database_url, self.config.database_admin_url)
@@ -72,7 +73,7 @@ class Stack:
                 self.embedded.stop()
 
     def release(self) -> None:
-        """Lets the processes use the database, and starts the worker: a caller's first answer does not wait for it."""
+        """Lets the processes use the database. Starts the worker only now, so that the API answers sooner."""
         self._worker.start()
         for process in self.processes:
             process.release()
@@ -90,10 +91,10 @@ class Stack:
         yield self._process(WorkerProcess(sandbox_url, self._metrics(0)))
 
     def _process(self, role: Role, sockets: Sequence[int] = ()) -> Process:
-        return Process(command(self.config.data, role), sockets, name=name(role))
+        return Process(child_command(self.config.data, role), sockets, name=role_name(role))
 
     def _metrics(self, number: int) -> MetricsAddress:
-        """Gives each process a port of its own: the worker the given one, the API's processes those after it."""
+        """Returns a process's address for metrics: the worker has the given port, the API's processes the next ones."""
         address = self._metrics_at
         return address if address.port is None else MetricsAddress(address.port + number, address.host)
 
