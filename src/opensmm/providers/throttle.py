@@ -109,7 +109,7 @@ class Throttle:
             now = time.monotonic()
             at = max(now, self._next_at)
             self._next_at = at + self._interval_s
-            # A sleep that ``let_all_through`` can end.
+            # A sleep that the end of all waits cuts short.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(at - now):
                     await self._stopped.wait()
