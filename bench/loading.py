@@ -16,7 +16,7 @@ from tests.panel import acting
 
 from bench.asks import LEAST_QUANTITY, MOST_QUANTITY
 from bench.site import Site
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 from opensmm.actions.services import save_services
 from opensmm.base.ids import ServiceId
 from opensmm.domain.api_keys import digest
@@ -110,7 +110,7 @@ select setval(pg_get_serial_sequence('customer', 'id'), %(count)s)
 
 def fill_customers(site: Site, count: int) -> tuple[str, ...]:
     """Customers 1 to ``count`` with a top-up and one key each; returns the keys in that order."""
-    keys = tuple(fresh_key().text for _ in range(count))
+    keys = tuple(make_key().text for _ in range(count))
     pepper = site.config.pepper()
     hashes = [digest(pepper, key) for key in keys]
     with psycopg.connect(site.urls().owner) as connection:

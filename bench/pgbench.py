@@ -135,7 +135,7 @@ def _command(site: Site, customers: int, seconds: float) -> list[str]:
         customers=customers, services=len(site.world.services), least=LEAST_QUANTITY, most=MOST_QUANTITY
     )
     script.write_text(text)
-    program = programs.binaries(os_users.server_user(site.config.data / "postgres")) / "pgbench"
+    program = programs.find_binaries(os_users.server_user(site.config.data / "postgres")) / "pgbench"
     words = ["--no-vacuum", "--protocol=prepared", f"--client={CLIENTS}", f"--jobs={THREADS}"]
     length = max(1, round(seconds)) + _warm_s(seconds)
     return [str(program), *words, "--progress=1", f"--time={length}", f"--file={script}"]

@@ -92,8 +92,8 @@ def _fresh(site: Site, template: str, url: str) -> ProviderId:
             pepper, now = site.config.pepper(), datetime.now(UTC)
             added = await providers.add_provider(connection, wanted, KEY, pepper, private=True, by=acting(now, "bench"))
             # The upstream has no price list to follow.
-            terms = await price_sync.following(connection, added.id)
-            await price_sync.follow(connection, added.id, structs.replace(terms, sync_every_min=0))
+            terms = await price_sync.read_terms(connection, added.id)
+            await price_sync.write_terms(connection, added.id, structs.replace(terms, sync_every_min=0))
             return added.id
         finally:
             await connection.close()
@@ -173,7 +173,7 @@ def _prove(site: Site, answered: int) -> None:
     """What the upstream sold is what was kept as bought, once each, and there was always more to send. What waited for
     its turn when the worker was stopped was not sent."""
     with site.superuser(WORKED) as connection:
-        row = connection.execute(_OUTCOMES, [call_faults.written(LATE.answer)]).fetchone()
+        row = connection.execute(_OUTCOMES, [call_faults.encode(LATE.answer)]).fetchone()
     assert row is not None
     accepted, others, left = row
     if (accepted, others) != (answered, 0):

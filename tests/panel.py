@@ -16,7 +16,7 @@ import msgspec
 from opensmm.actions import clock, customers
 from opensmm.actions import money as money_actions
 from opensmm.actions.api_facade import ApiOperations
-from opensmm.actions.customers import NewKey, fresh_key
+from opensmm.actions.customers import NewKey, make_key
 from opensmm.actions.money import Booking
 from opensmm.actions.services import save_services
 from opensmm.api.endpoint import Endpoint
@@ -171,7 +171,7 @@ class Buyer:
 
 async def buyer(connection: Connection, balance: str = "100.00", key: NewKey | None = None) -> Buyer:
     """A customer with money and a key."""
-    key = key or fresh_key("test")
+    key = key or make_key("test")
     customer = await customers.add_customer(
         connection, f"Customer {next(_names)}", money(balance), key, PEPPER, by=acting(now())
     )

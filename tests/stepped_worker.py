@@ -202,5 +202,5 @@ async def leave_behind(worker, clock):
             clock(),
             lease(TIMEOUT_S),
             10,
-            list(worker.registry.rooms()),
+            list(worker.registry.claimable_counts()),
         )

@@ -70,7 +70,7 @@ async def state_of(conn, number):
 
 
 async def events(conn, number):
-    story = await order_events.history(conn, number)
+    story = await order_events.read_history(conn, number)
     assert story is not None
     assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [(event.kind, event.fields.get("provider_order")) for event in story.events]

@@ -47,14 +47,14 @@ def test_a_file_of_raw_bytes_is_refused_in_words_and_is_no_pepper_to_compare_by(
     panel = config.read(tmp_path, {})
     with pytest.raises(Misconfigured, match=SetupCode.PEPPER_NOT_TEXT):
         panel.pepper()
-    assert panel.known_pepper()
+    assert panel.readable_pepper()
 
 
 def test_one_process_of_many_makes_no_pepper_of_its_own(tmp_path):
     panel = config.read(tmp_path, {"DATABASE_URL": "postgresql://app@db/panel"})
     with pytest.raises(Misconfigured, match=SetupCode.PEPPER_NOT_COPIED):
-        panel.common_pepper()
-    assert panel.pepper() == panel.common_pepper()
+        panel.shared_pepper()
+    assert panel.pepper() == panel.shared_pepper()
 
 
 def test_a_secret_that_is_there_stays(tmp_path):

@@ -49,7 +49,7 @@ class Config:
         """
         return _check_pepper(self.given_pepper or _read_or_make_pepper(self.data / "pepper"))
 
-    def common_pepper(self) -> bytes:
+    def shared_pepper(self) -> bytes:
         """Returns the pepper for a process that may be one of many: makes none beside an external PostgreSQL.
 
         Every process needs the same one, or it would refuse every key. Raises Misconfigured if there is none.
@@ -58,13 +58,13 @@ class Config:
             raise Misconfigured(SetupCode.PEPPER_NOT_COPIED, folder=str(self.data))
         return self.pepper()
 
-    def standing_pepper(self) -> bytes:
+    def existing_pepper(self) -> bytes:
         """Returns the pepper without making one. Raises Misconfigured if there is none."""
         if not self.given_pepper and not (self.data / "pepper").exists():
             raise Misconfigured(SetupCode.PEPPER_MISSING, folder=str(self.data))
         return self.pepper()
 
-    def known_pepper(self) -> bytes | None:
+    def readable_pepper(self) -> bytes | None:
         """Returns the pepper unchecked, without making one; None if there is none or it cannot be read."""
         with contextlib.suppress(OSError):
             return self.given_pepper.encode() or (self.data / "pepper").read_bytes().strip()

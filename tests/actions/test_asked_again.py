@@ -5,10 +5,10 @@ from tests.panel import actor, broken
 
 from opensmm.actions import manual, monitoring, order_actions
 from opensmm.domain.audit import By
-from opensmm.domain.cancels import TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import CANCEL_PAUSES
 from opensmm.domain.codes import EventCode
 from opensmm.domain.findings import Level
-from opensmm.domain.refills import ASKED_AGAIN_AFTER, RefillStatus
+from opensmm.domain.refills import RETRY_PAUSES, RefillStatus
 from opensmm.store import manual as staff_rows
 from opensmm.store import refill_tasks
 
@@ -20,7 +20,7 @@ def asked(fake, action):
 
 
 async def found(conn, worker, name):
-    _, findings = await monitoring.look(conn, b"pepper", worker.clock(), private=True)
+    _, findings = await monitoring.inspect_panel(conn, b"pepper", worker.clock(), private=True)
     (one,) = [finding for finding in findings if finding.name == name]
     return one
 
@@ -38,10 +38,10 @@ async def test_a_cancel_without_a_clear_answer_is_told_again_after_growing_pause
         worker.clock.forward(10)
     assert 7 == asked(fake, "cancel"), "in 25 minutes"
     assert Level.OK is (await found(stocked, worker, "unheard cancels")).level
-    for _ in range(len(TOLD_AGAIN_AFTER) + 3):
+    for _ in range(len(CANCEL_PAUSES) + 3):
         worker.clock.forward(8 * 3600)
         await worker.poller.pass_on_cancels(10)
-    assert len(TOLD_AGAIN_AFTER) + 1 == asked(fake, "cancel")
+    assert len(CANCEL_PAUSES) + 1 == asked(fake, "cancel")
     told = await found(stocked, worker, "unheard cancels")
     assert (Level.CRITICAL, 1) == (told.level, told.fields["count"])
     assert order == told.fields["named"][0]["order"]
@@ -58,7 +58,7 @@ async def test_a_cancel_that_no_answer_comes_to_is_told_again_after_growing_paus
 
     async def pass_on(rounds, seconds):
         for _ in range(rounds):
-            worker.registry.contact(1).circuit.record_success()  # it fails at this alone
+            worker.registry.connection_to(1).circuit.record_success()  # it fails at this alone
             await worker.poller.pass_on_cancels(10)
             worker.clock.forward(seconds)
 
@@ -88,11 +88,11 @@ async def test_a_cancel_is_told_within_minutes_of_its_providers_return(lied_to, 
     await worker.send()
     await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(60):
-        worker.registry.contact(1).circuit.record_success()
+        worker.registry.connection_to(1).circuit.record_success()
         await worker.poller.pass_on_cancels(10)
         worker.clock.forward(600)
     fake.answers["cancel"] = [{"order": 5, "cancel": 1}]
-    worker.registry.contact(1).circuit.record_success()
+    worker.registry.connection_to(1).circuit.record_success()
     assert 1 == await worker.poller.pass_on_cancels(10)
 
 
@@ -126,10 +126,10 @@ async def test_a_refill_without_a_clear_answer_is_asked_for_again_after_growing_
 async def test_in_the_end_the_operator_settles_a_refill(lied_to, api, stocked, ann):
     worker, fake = lied_to
     refill = await refilled(worker, fake, api, ann, UNCLEAR)
-    for _ in range(len(ASKED_AGAIN_AFTER) + 3):
+    for _ in range(len(RETRY_PAUSES) + 3):
         await worker.refills.step(10)
         worker.clock.forward(12 * 3600)
-    assert len(ASKED_AGAIN_AFTER) + 1 == asked(fake, "refill")
+    assert len(RETRY_PAUSES) + 1 == asked(fake, "refill")
     told = await found(stocked, worker, "unclear refills")
     assert (Level.CRITICAL, 1) == (told.level, told.fields["count"])
     assert [] == await broken(stocked)
@@ -176,9 +176,9 @@ async def test_a_refill_whose_status_is_not_understood_is_shown_with_its_words_w
     worker.clock.forward(120)
     told = await found(stocked, worker, "refill answers")
     assert (Level.WARNING, 1, "Teapot") == (told.level, told.fields["count"], told.fields["words"])
-    (one,) = await refill_tasks.unread(stocked, 10)
+    (one,) = await refill_tasks.list_unread(stocked, 10)
     assert (refill, code_of(one)) == (one.refill, EventCode.REFILL_NOT_UNDERSTOOD)
-    (listed,) = await staff_rows.waiting_refills(stocked, 10)
+    (listed,) = await staff_rows.list_refills(stocked, 10)
     assert (refill, "Teapot") == (listed.refill, listed.words)
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=refill)
     # Other words are the same news, and understood ones end it.
@@ -186,13 +186,13 @@ async def test_a_refill_whose_status_is_not_understood_is_shown_with_its_words_w
     since = one.noted
     worker.clock.forward(240)
     await worker.refills.step(10)
-    (one,) = await refill_tasks.unread(stocked, 10)
+    (one,) = await refill_tasks.list_unread(stocked, 10)
     assert EventCode.REFILL_LOOK_UP_FAILED is code_of(one)
     assert one.noted > since
     fake.answers["refill_status"] = {"status": "Completed"}
     worker.clock.forward(3600)
     await worker.refills.step(10)
-    assert [] == await refill_tasks.unread(stocked, 10)
+    assert [] == await refill_tasks.list_unread(stocked, 10)
     assert Level.OK is (await found(stocked, worker, "refill answers")).level
 
 
@@ -201,7 +201,7 @@ async def test_a_refill_whose_status_is_not_understood_is_settled_by_the_operato
     refill = await refilling(worker, fake, api, ann, {"status": "Teapot"})
     by = By(actor("tester"), "why", worker.clock())
     assert [RefillStatus.COMPLETED] == await manual.answer_refills(stocked, [refill], RefillStatus.COMPLETED, by=by)
-    assert [] == await refill_tasks.unread(stocked, 10)
+    assert [] == await refill_tasks.list_unread(stocked, 10)
     asked_before = asked(fake, "refill_status")
     worker.clock.forward(24 * 3600)
     await worker.refills.step(10)

@@ -21,7 +21,7 @@ from opensmm.actions import (
     providers,
     purchases,
 )
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 from opensmm.actions.money import Adjustment
 from opensmm.actions.provider_check import CallSettings
 from opensmm.actions.routes import set_routes_in_transaction
@@ -74,7 +74,7 @@ async def asked_providers(conn):
 
 
 async def customers_and_keys(conn):
-    first, second = fresh_key("first"), fresh_key("second")
+    first, second = make_key("first"), make_key("second")
     customer = await customers.add_customer(conn, "Eve", Money(500), first, PEPPER, by=acting(now()))
     key = await customers.add_key(conn, customer, second, PEPPER, by=acting(now()))
     await customers.edit_key(conn, key, title_case=True, addresses=["192.0.2.1"], by=acting(now()))
@@ -178,7 +178,7 @@ async def refills(conn, api, worker, who, order, drip):
         (drip,) = await prices.services(conn, [drip.id])
         if drip.refill_mode is not mode:
             await edit_all(conn, drip.id, AuditAction.SERVICE_REFILL, refill_mode=mode)
-        await api.panel.look_at_catalogue()
+        await api.panel.refresh_catalogue()
         worker.clock.forward(3600)
         refill = RefillId(int((await api.ask("v2", who.key, "refill", order=order))["refill"]))
         if answer is None:
@@ -195,7 +195,7 @@ async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, wo
     await prices_and_rules(stocked)
     await an_upstream(stocked)
     await asked_providers(stocked)
-    found = await audit.listed(stocked, subject=None, action=None, before=None, limit=10_000)
+    found = await audit.read_page(stocked, subject=None, action=None, before=None, limit=10_000)
     elsewhere = {AuditAction.PANEL_CURRENCY}  # the owner sets it, before any money has moved
     assert set(AuditAction) - elsewhere == {row.action for row in found}
     for row in found:
@@ -239,8 +239,8 @@ async def test_an_edit_that_changes_nothing_has_no_changes_to_tell(stocked):
 
 @pytest.mark.parametrize(("action", "count"), [("service.save", 1), ("service", 1), ("serv", 0), ("order", 0)])
 async def test_the_trail_is_read_by_subject_and_action(stocked, action, count):
-    found = await audit.listed(stocked, subject=str(DEFAULT), action=action, before=None, limit=9)
+    found = await audit.read_page(stocked, subject=str(DEFAULT), action=action, before=None, limit=9)
     assert count == len(found)
-    newest = await audit.listed(stocked, subject=None, action=None, before=None, limit=1)
-    assert [] == await audit.listed(stocked, subject=None, action=None, before=1, limit=9)
+    newest = await audit.read_page(stocked, subject=None, action=None, before=None, limit=1)
+    assert [] == await audit.read_page(stocked, subject=None, action=None, before=1, limit=9)
     assert newest[0].id > 1

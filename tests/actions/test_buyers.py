@@ -10,7 +10,7 @@ from opensmm.domain.orders import DialectRules
 from opensmm.domain.placing import FORM_TOKENS, Buyer, BuyerKind
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import AddOrder
-from opensmm.wire.form import unfit
+from opensmm.wire.form import has_control_characters
 
 DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)
 CHARGE = 9_000
@@ -141,7 +141,7 @@ async def test_a_users_order_without_its_forms_token_is_a_fault_of_ours(two, sto
 
 
 async def test_no_client_can_send_what_forms_bear(api, stocked, ann):
-    assert unfit(FORM_TOKENS)
+    assert has_control_characters(FORM_TOKENS)
     before = await books(stocked)
     said = await api.ask(
         "v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100, idempotency_key=f"{FORM_TOKENS}x"

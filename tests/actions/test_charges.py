@@ -5,10 +5,10 @@ from tests.panel import broken, fetch
 from tests.stepped_worker import state
 from tests.subscribing import look, post, subscribed
 
-from opensmm.domain.evidence import ODD
+from opensmm.domain.evidence import ODD_NOTICES
 from opensmm.store import notices
-from opensmm.store.order_actions import waiting
-from opensmm.store.order_events import history
+from opensmm.store.order_actions import list_waiting_deliveries
+from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH
 
 
@@ -58,12 +58,12 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     await look(worker, fake, {}, status="Completed", charge="0.06", currency="USD")
     assert "held" == await state(stocked, order)
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
-    (why,) = await waiting(stocked, frozenset(("held",)), worker.clock(), 10)
+    (why,) = await list_waiting_deliveries(stocked, frozenset(("held",)), worker.clock(), 10)
     assert why.note is not None
     assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in ENGLISH.event(
         why.note.code, why.note.fields
     )
-    told = await history(stocked, order)
+    told = await read_history(stocked, order)
     assert told is not None
     assert "last asked after: held for you" in [ENGLISH.event(one.kind, one.fields) for one in told.events]
     assert [] == await broken(stocked)
@@ -115,7 +115,7 @@ async def test_a_comma_in_a_charge_is_read_as_fits_what_the_order_was_to_cost(
     await quoted(stocked, None)
     await follow(worker, fake, status="Completed", remains="0", charge=charge)
     assert [(kept,)] == await fetch(stocked, "select cost::text from attempt")
-    assert [] == await notices.open_notices(stocked, ODD, 10)
+    assert [] == await notices.open_notices(stocked, ODD_NOTICES, 10)
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", "10000000"])
@@ -131,7 +131,7 @@ async def test_a_charge_that_fits_in_neither_reading_is_not_booked_but_shown(api
     )
     await follow(worker, fake, status="Completed", remains="0", charge="1,234")
     assert [] == await costs(stocked)
-    (notice,) = await notices.open_notices(stocked, ODD, 10)
+    (notice,) = await notices.open_notices(stocked, ODD_NOTICES, 10)
     assert ("charge_unclear", {"words": "1,234"}) == (notice.conclusion, notice.detail)
     await quoted(stocked, None)
     assert [] == await broken(stocked)

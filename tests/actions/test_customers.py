@@ -4,7 +4,7 @@ import pytest
 from tests.panel import PEPPER, acting, balance, broken, buyer, fetch, now, or_code
 
 from opensmm.actions import customers
-from opensmm.actions.customers import NewKey, fresh_key, imported_key
+from opensmm.actions.customers import NewKey, make_key, take_over_key
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT
@@ -40,17 +40,17 @@ async def test_no_key_lies_in_the_database_in_clear(conn):
 
 
 async def test_a_fresh_key_has_160_bits_and_is_never_the_same():
-    keys = {fresh_key().text for _ in range(100)}
+    keys = {make_key().text for _ in range(100)}
     assert (100, {40}) == (len(keys), {len(key) for key in keys})
     assert all(int(key, 16) >= 0 for key in keys)
 
 
 async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
-    key = fresh_key()
+    key = make_key()
     await customers.add_customer(conn, "Ann", Money(0), key, PEPPER, by=acting(now()))
     for name, other, why in (
-        ("Ann", fresh_key(), RefusalCode.CUSTOMER_EXISTS),
-        (HOUSE, fresh_key(), RefusalCode.CUSTOMER_EXISTS),
+        ("Ann", make_key(), RefusalCode.CUSTOMER_EXISTS),
+        (HOUSE, make_key(), RefusalCode.CUSTOMER_EXISTS),
         ("Bob", key, RefusalCode.KEY_EXISTS),
     ):
         adding = customers.add_customer(conn, name, Money(5), other, PEPPER, by=acting(now()))
@@ -65,7 +65,7 @@ async def test_a_name_or_a_key_that_is_taken_leaves_nothing_behind(conn):
 
 
 async def test_what_is_not_there_is_unknown(conn):
-    adding = customers.add_key(conn, CustomerId(7), fresh_key(), PEPPER, by=acting(now()))
+    adding = customers.add_key(conn, CustomerId(7), make_key(), PEPPER, by=acting(now()))
     assert RefusalCode.NO_CUSTOMER is await or_code(adding)
     editing = customers.edit_key(conn, KeyId(7), title_case=True, by=acting(now()))
     assert RefusalCode.NO_LIVE_KEY is await or_code(editing)
@@ -98,7 +98,7 @@ async def test_what_will_not_do_is_refused_and_nothing_is_written(conn, name, ba
 @pytest.mark.parametrize("text", ["short", "k" * 65, "k" * 31 + " ", "k" * 31 + "é"])
 def test_a_key_to_import_has_its_shape(text):
     with pytest.raises(OperatorRefusal) as refused:
-        imported_key(text)
+        take_over_key(text)
     assert (RefusalCode.BAD_KEY, {"least": 32, "most": 64}) == (refused.value.code, refused.value.fields)
 
 
@@ -116,6 +116,6 @@ async def test_an_edit_that_changes_nothing_leaves_no_row(conn):
 
 async def test_a_key_is_revoked_once(conn):
     who = await buyer(conn)
-    key = await customers.add_key(conn, who.id, fresh_key(), PEPPER, by=acting(now()))
+    key = await customers.add_key(conn, who.id, make_key(), PEPPER, by=acting(now()))
     assert [key] == await customers.revoke_keys(conn, [key, KeyId(99)], by=acting(now()))
     assert [] == await customers.revoke_keys(conn, [key], by=acting(now()))

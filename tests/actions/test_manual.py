@@ -111,7 +111,7 @@ async def test_a_cancel_asked_for_during_a_hand_over_that_never_was_pays_back(ap
     await worker.round()
     assert ("Canceled", "100", "0", "0.00000") == await status(api, ann, order)
     assert FUNDS == await balance(staffed, ann.id)
-    assert [] == await rows.waiting(staffed, 10)
+    assert [] == await rows.list_deliveries(staffed, 10)
     assert [] == await broken(staffed)
 
 
@@ -151,12 +151,12 @@ async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed,
     await worker.round()
     second = (await api.ask("v2", ann.key, "add", service=COMMENTS, **SHAPES[ServiceType.CUSTOM_COMMENTS]))["order"]
     await worker.round(1)
-    found = await rows.waiting(staffed, 10)
+    found = await rows.list_deliveries(staffed, 10)
     comments = {"comments": ["first", "second", "third"]}
     assert [(first, "Service 1", 100, {}), (second, f"Service {COMMENTS}", 3, comments)] == [
         (one.order, one.service_name, one.quantity, one.details) for one in found
     ]
-    assert [first] == [one.order for one in await rows.waiting(staffed, 1)]
+    assert [first] == [one.order for one in await rows.list_deliveries(staffed, 1)]
 
 
 async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, worker, clock):
@@ -188,7 +188,7 @@ async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, worker, 
         "runs.1.remains": [None, 100],
     }
     assert {"changes": begun} == (await audits(staffed))[-4][3]
-    assert [] == await rows.waiting(staffed, 10)
+    assert [] == await rows.list_deliveries(staffed, 10)
     assert [] == await broken(staffed)
 
 
@@ -291,7 +291,7 @@ async def test_a_customers_wish_to_cancel_is_on_the_list_until_the_staff_decides
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(3):
         await worker.round(60)
-    (waiting,) = await rows.waiting(staffed, 10)
+    (waiting,) = await rows.list_deliveries(staffed, 10)
     assert waiting.cancel_asked is not None
     assert [(None, True)] == await fetch(staffed, "select due, cancel_passed is not null from delivery")
     assert 0 == await worker.poller.pass_on_cancels(10)
@@ -305,7 +305,7 @@ async def test_a_cancel_before_the_hand_over_never_reaches_the_staff(api, ann, s
     order = await api.add(ann.key)
     await api.ask("v2", ann.key, "cancel", orders=order)
     await worker.round()
-    assert [] == await rows.waiting(staffed, 10)
+    assert [] == await rows.list_deliveries(staffed, 10)
     assert FUNDS == await balance(staffed, ann.id)
 
 
@@ -345,7 +345,7 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
     refill = RefillId(int((await api.ask("v2", ann.key, "refill", order=order))["refill"]))
     for _ in range(3):
         await worker.round(120)
-    assert [(refill, order, 1)] == [(one.refill, one.order, one.run) for one in await rows.waiting_refills(staffed, 9)]
+    assert [(refill, order, 1)] == [(one.refill, one.order, one.run) for one in await rows.list_refills(staffed, 9)]
     assert "Pending" == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     lagging = clock() - timedelta(minutes=30)
     answered, denied = await manual.answer_refills(staffed, [refill, RefillId(999)], answer, by=acting(lagging, "ann"))
@@ -353,7 +353,7 @@ async def test_a_refill_waits_for_the_staff_and_moves_no_money(api, ann, staffed
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     await worker.round(120)
     assert word == (await api.ask("v2", ann.key, "refill_status", refill=refill))["status"]
-    assert [] == await rows.waiting_refills(staffed, 9)
+    assert [] == await rows.list_refills(staffed, 9)
     (denied,) = await manual.answer_refills(staffed, [refill], answer, by=acting(clock(), "ann"))
     assert RefusalCode.REFILL_NOT_WITH_STAFF is code_or(denied)
     assert [("ann", f"staff.refill_{answer}", str(refill))] == [row[:3] for row in (await audits(staffed))[-1:]]

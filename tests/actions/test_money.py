@@ -13,10 +13,10 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.base.pages import Keyset
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.payments import LEGACY, Payment, any_payment, read_payment, read_reference
+from opensmm.domain.payments import LEGACY, Payment, read_any_payment, read_payment, read_reference
 from opensmm.store import customers
 from opensmm.store.connection import connect
-from opensmm.store.customer_lists import customer_list
+from opensmm.store.customer_lists import list_customers
 
 BY = acting(now(), reason="because")
 
@@ -236,10 +236,10 @@ async def test_what_comes_back_for_an_order_makes_up_for_a_chargeback_and_anothe
     await pay(stocked, who.id, 10_000, "A1")
     order = await api.add(who.key)
     await money.charge_back(stocked, Payment("bank", "A1"), Money(9_000), "first", BY)
-    assert [(-8_000, 8_000)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
+    assert [(-8_000, 8_000)] == [(one.balance, one.overdrawn) for one in await customers.list_details(stocked, who.id)]
     await order_actions.end_partial(stocked, OrderId(order), None, 50, BY)
-    assert [(-3_500, 3_500)] == [(one.balance, one.overdrawn) for one in await customers.listed(stocked, who.id)]
-    page = await customer_list(stocked, Keyset())
+    assert [(-3_500, 3_500)] == [(one.balance, one.overdrawn) for one in await customers.list_details(stocked, who.id)]
+    page = await list_customers(stocked, Keyset())
     assert [(-3_500, 3_500)] == [(row.balance, row.overdrawn) for row in page.rows if row.id == who.id]
     await money.charge_back(stocked, Payment("bank", "A1"), Money(1_000), "second", BY)
     assert (-4_500, 4_500, 0) == await owed(stocked, who)
@@ -248,7 +248,7 @@ async def test_what_comes_back_for_an_order_makes_up_for_a_chargeback_and_anothe
 
 async def test_a_payment_is_charged_back_in_parts_up_to_what_it_was(conn):
     who = await buyer(conn, "0.00500")
-    opening = any_payment("opening", str(who.id))
+    opening = read_any_payment("opening", str(who.id))
     assert (await money.charge_back(conn, opening, Money(300), "one", BY)).fresh
     await refused(conn, RefusalCode.CORRECTS_TOO_MUCH, money.charge_back(conn, opening, Money(201), "two", BY))
     assert (await money.charge_back(conn, opening, Money(200), "two", BY)).fresh

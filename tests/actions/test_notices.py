@@ -26,7 +26,7 @@ async def late_acceptances(conn):
 
 async def told(conn, order, code):
     """What an order's story says under a code."""
-    story = await order_events.history(conn, order)
+    story = await order_events.read_history(conn, order)
     assert story is not None
     assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [event for event in story.events if event.kind is code]
@@ -94,10 +94,10 @@ async def test_what_was_settled_with_another_id_than_its_provider_tells_later_wa
 async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(api, ann, stocked, worker, clock):
     order, claim = await settled_as_not_bought(api, ann, stocked, worker, clock)
     looked_for = [OrderId(order)], clock(), clock()
-    assert 1 == len((await evidence_rows.doubted(stocked, *looked_for))[ProviderId(1)])
+    assert 1 == len((await evidence_rows.list_doubted(stocked, *looked_for))[ProviderId(1)])
     await worker.sender._keep(claim, Accepted("900"))
-    assert {900} == await evidence_rows.known(stocked, ProviderId(1), [899, 900, 901])
-    assert {} == await evidence_rows.doubted(stocked, *looked_for)
+    assert {900} == await evidence_rows.find_known(stocked, ProviderId(1), [899, 900, 901])
+    assert {} == await evidence_rows.list_doubted(stocked, *looked_for)
 
 
 async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_operator(

@@ -27,7 +27,7 @@ from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import EventCode, RefusalCode
 from opensmm.store import catalogue, dispatch, monitoring
-from opensmm.store.order_events import history
+from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -113,9 +113,9 @@ async def test_a_run_whose_time_another_has_set_keeps_it(api, worker, stocked, a
     await worker.send()
     before = await dues(stocked, order)
     assert [3] == list(before)
-    await dispatch.release(stocked, [(OrderId(order), 2, worker.clock() + timedelta(days=9))])
+    await dispatch.schedule_runs(stocked, [(OrderId(order), 2, worker.clock() + timedelta(days=9))])
     assert before == await dues(stocked, order)
-    await dispatch.release(stocked, [(OrderId(order), 2, None)])
+    await dispatch.schedule_runs(stocked, [(OrderId(order), 2, None)])
     assert before == await dues(stocked, order)
 
 
@@ -153,7 +153,7 @@ async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, worker, stoc
     before = await settled(stocked, order)
     await worker.round(1)
     assert [(told,)] == await fetch(stocked, TOLD)
-    tale = await history(stocked, order)
+    tale = await read_history(stocked, order)
     assert tale is not None
     assert told is any(event.kind is EventCode.CANCEL_PASSED for event in tale.events)
     await worker.round(3600)
@@ -166,7 +166,7 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, worker, sto
     await worker.round(3)
 
     async def asked():
-        tale = await history(stocked, order)
+        tale = await read_history(stocked, order)
         assert tale is not None
         return [ENGLISH.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
 

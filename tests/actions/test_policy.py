@@ -96,7 +96,7 @@ async def test_an_edit_of_the_policy_holds_from_its_commit_on(stocked, ann, api)
     assert await said_of(api, "v2", ann, link=DENIED) is None
     await deny(stocked, "denied.example")
     assert "Bad link" == await said_of(api, "v2", ann, link=DENIED)
-    (rule,) = [one for one in await rows.live(stocked) if one.value == "denied.example"]
+    (rule,) = [one for one in await rows.list_rules(stocked) if one.value == "denied.example"]
     await policy.remove_rules(stocked, [rule.id], by=acting(now()))
 
     async def taken():
@@ -113,7 +113,7 @@ async def test_an_order_repeated_after_its_link_was_denied_is_still_the_same_ord
 
 
 async def test_the_policy_is_compiled_once_a_version(stocked):
-    first = await rows.refresh(stocked, await policy.current(stocked))
+    first = await rows.refresh(stocked, await policy.read_policy(stocked))
     assert first is await rows.refresh(stocked, first)
     await deny(stocked, "denied.example")
     assert first is not await rows.refresh(stocked, first)
@@ -122,7 +122,7 @@ async def test_the_policy_is_compiled_once_a_version(stocked):
 async def test_an_edit_of_a_service_leaves_the_compiled_policy_alone(stocked, api):
     before = api.panel.catalogue_cache.catalogue
     await stock(stocked, [service(DEFAULT, rate="2")])
-    await api.panel.look_at_catalogue()
+    await api.panel.refresh_catalogue()
     after = api.panel.catalogue_cache.catalogue
     assert (True, before.policy) == (after.version > before.version, after.policy)
     assert before.policy is after.policy
@@ -137,7 +137,7 @@ async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stoc
     )
     assert 1 == len([one for one in outcomes if isinstance(one, OperatorRefusal)])
     sold = await fetch(stocked, "select id from service where id = 900")
-    ruled = [one for one in await rows.live(stocked) if one.value == "odd likes"]
+    ruled = [one for one in await rows.list_rules(stocked) if one.value == "odd likes"]
     assert 1 == len(sold) + len(ruled)
 
 

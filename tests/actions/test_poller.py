@@ -243,7 +243,7 @@ async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_o
         await follow_once(worker, fake, {"7": answer})
     assert [("completed", 0, CHARGE)] == await fetch(stocked, "select state, remains, earned from orders")
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
-    story = await order_events.history(stocked, order)
+    story = await order_events.read_history(stocked, order)
     assert story is not None
     events = [event for event in story.events if event.kind is EventCode.COMPLETED_WITH_REMAINS]
     assert [(100, left, "0.05") for left in unfinished] == [

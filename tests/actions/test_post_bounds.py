@@ -11,7 +11,7 @@ from opensmm.domain import subscriptions as posts_domain
 from opensmm.domain.codes import EventCode
 from opensmm.domain.subscriptions import EXPIRY_GRACE
 from opensmm.store import monitoring, order_events
-from opensmm.store.order_actions import waiting
+from opensmm.store.order_actions import list_waiting_deliveries
 from opensmm.texts.speech import ENGLISH
 
 FUNDS = 10_000_000
@@ -26,7 +26,7 @@ async def refused(conn):
 
 
 async def told(conn, number, code):
-    story = await order_events.history(conn, number)
+    story = await order_events.read_history(conn, number)
     assert story is not None
     assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
     return [event.fields["provider_order"] for event in story.events if event.kind is code]
@@ -129,12 +129,14 @@ async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told
     fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
     await look(worker, fake, listed(50, first=601))
     assert "held" == await state(stocked, number)
-    assert [number] == [one.order for one in await waiting(stocked, frozenset({"held"}), worker.clock(), 10)]
+    assert [number] == [
+        one.order for one in await list_waiting_deliveries(stocked, frozenset({"held"}), worker.clock(), 10)
+    ]
     assert 1 == await worker.poller.pass_on_cancels(10)
     fake.asked.clear()
     await look(worker, fake, listed(50, first=701))
     assert (90, []) == (len(await posts(stocked)), fake.asked)
-    story = await order_events.history(stocked, number)
+    story = await order_events.read_history(stocked, number)
     assert story is not None
     (event,) = [event for event in story.events if event.kind is EventCode.POSTS_WITHOUT_END]
     assert "90" == event.fields["count"]

@@ -42,7 +42,7 @@ async def listed(api, ann):
 
 
 async def fresh(api):
-    await api.panel.look_at_catalogue()
+    await api.panel.refresh_catalogue()
 
 
 async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stocked, upstream):
@@ -56,12 +56,12 @@ async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stock
     assert (Decimal("0.60"), None) == await stands(stocked)
     told = await fetch(stocked, "select cost, agreed, off from route where provider_id = %s", provider)
     assert [(Decimal("0.60"), Decimal("0.60"), None)] * 2 == told
-    assert worker.clock() == (await synced.following(stocked, provider)).synced
+    assert worker.clock() == (await synced.read_terms(stocked, provider)).synced
 
 
 async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, upstream, database, clock):
     worker, fake, _ = upstream
-    await add_panel(stocked, OTHER_KEY, name="Other", url=str(worker.registry.contact(2).row.url))
+    await add_panel(stocked, OTHER_KEY, name="Other", url=str(worker.registry.connection_to(2).row.url))
     other = SteppedWorker(database.app_url, "", clock)
     await worker.housekeeper.step()
     await other.housekeeper.step()
@@ -171,7 +171,7 @@ async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_noth
 
 async def test_what_is_gone_is_told_by_the_list_and_by_no_clock(stocked, upstream):
     worker, fake, provider = upstream
-    client, at = worker.registry.contact(provider).provider, worker.clock()
+    client, at = worker.registry.connection_to(provider).provider, worker.clock()
     fast = at + timedelta(hours=1)
     await price_sync.take_over(
         stocked, provider, (await client.services()).services, asked_at=at, by=acting(fast, "fast")
@@ -196,7 +196,7 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
             )
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
-    kept = await synced.following(stocked, provider)
+    kept = await synced.read_terms(stocked, provider)
     assert (60, 7, Decimal(9), 2) == (kept.sync_every_min, kept.price_share, kept.margin, kept.decimals)
 
 
@@ -216,8 +216,8 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     assert 0 == await again(upstream, *told)
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
-    assert isinstance((await synced.following(stocked, provider)).sync_fault, ListDoubt)
-    offered = (await worker.registry.contact(provider).provider.services()).services
+    assert isinstance((await synced.read_terms(stocked, provider)).sync_fault, ListDoubt)
+    offered = (await worker.registry.connection_to(provider).provider.services()).services
     with pytest.raises(OperatorRefusal) as refused:
         await price_sync.take_over(stocked, provider, offered, asked_at=worker.clock(), by=acting(worker.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
@@ -225,7 +225,7 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
     told = {"asked_at": worker.clock(), "by": acting(worker.clock())}
     await price_sync.take_over(stocked, provider, offered, confirmed=True, **told)
     assert None is not (await stands(stocked))[1]
-    assert "" == (await synced.following(stocked, provider)).sync_fault
+    assert "" == (await synced.read_terms(stocked, provider)).sync_fault
 
 
 @pytest.mark.parametrize("body", [b"<html>down</html>", (502, b""), {"error": "Invalid API key"}])
@@ -236,7 +236,7 @@ async def test_a_provider_that_does_not_answer_changes_nothing_and_is_told_of(st
     worker.clock.forward(31 * 60)
     assert 0 == await worker.price_sync.step()
     assert (Decimal("0.60"), None) == await stands(stocked)
-    assert ListDoubt(DoubtCode.UNANSWERED) == (await synced.following(stocked, provider)).sync_fault
+    assert ListDoubt(DoubtCode.UNANSWERED) == (await synced.read_terms(stocked, provider)).sync_fault
 
 
 async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, upstream, api, ann):
@@ -249,7 +249,7 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
     assert UNKNOWN == await api.ask("v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100)
     await worker.send()
     assert "pending" == await state(stocked, early)  # accepted orders go on, while they cost no more than their price
-    assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.in_quarantine(stocked)]
+    assert [ServiceId(DEFAULT)] == [one.service.id for one in await synced.list_quarantined(stocked)]
     with pytest.raises(OperatorRefusal) as refused:
         await price_sync.approve(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)], by=acting(now(), "boss"))
     assert (RefusalCode.NOT_IN_QUARANTINE, (PLAIN,)) == (refused.value.code, refused.value.fields["services"])
@@ -260,7 +260,7 @@ async def test_a_move_too_far_is_a_quarantine_until_somebody_approves(stocked, u
     ((actor, subject, detail),) = await fetch(stocked, query)
     assert ("boss", str(DEFAULT), ["quarantine", None]) == (actor, subject, detail["changes"]["halted"])
     assert ["0.60", "0.80"] == detail["changes"]["routes.2:7.agreed"]
-    assert [] == await synced.in_quarantine(stocked)
+    assert [] == await synced.list_quarantined(stocked)
 
 
 async def test_prices_follow_where_terms_are_kept(stocked, upstream):
@@ -286,7 +286,7 @@ async def test_an_exchange_rate_that_is_edited_moves_costs_at_once(stocked, upst
 
 async def test_edits_and_lists_at_the_same_moment_wait_for_each_other(stocked, upstream, database):
     worker, _, provider = upstream
-    offered = (await worker.registry.contact(provider).provider.services()).services
+    offered = (await worker.registry.connection_to(provider).provider.services()).services
 
     async def edit(number):
         async with await connect(database.app_url) as conn:
@@ -443,14 +443,14 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
     assert (None, Halt.GONE) == await stands(stocked)
     (kept,) = await fetch(stocked, "select unread::jsonb from route where unread is not null")
     assert ({"code": "no_rate", "rate": "on request"},) == kept
-    _, findings = await monitoring.look(stocked, PEPPER, worker.clock(), private=True)
+    _, findings = await monitoring.inspect_panel(stocked, PEPPER, worker.clock(), private=True)
     (found,) = [one for one in findings if one.name == "unread"]
     why = LineFault(LineCode.NO_RATE, {"rate": "on request"})
     assert ({"service": DEFAULT, "why": why},) == found.fields["named"]
-    assert f"{DEFAULT}: it has no rate that can be read: “on request”" in ENGLISH.judged_finding(found)[0]
+    assert f"{DEFAULT}: it has no rate that can be read: “on request”" in ENGLISH.health_finding(found)[0]
     # What was kept in words before there were codes is told as not understood.
     await stocked.execute("update route set unread = 'has no rate' where unread is not null")
-    _, findings = await monitoring.look(stocked, PEPPER, worker.clock(), private=True)
+    _, findings = await monitoring.inspect_panel(stocked, PEPPER, worker.clock(), private=True)
     (found,) = [one for one in findings if one.name == "unread"]
     assert ({"service": DEFAULT, "why": LineFault(LineCode.UNREAD)},) == found.fields["named"]
     assert 1 == await again(upstream, line(rate="0,65"), line(8))
@@ -465,7 +465,7 @@ async def test_a_number_that_becomes_another_service_waits_for_approval(stocked,
     assert (Decimal("0.60"), None) == await stands(stocked)
     await again(upstream, line(name="YouTube Views"), line(8))
     assert (Decimal("0.60"), Halt.QUARANTINE) == await stands(stocked)
-    (waiting,) = await synced.in_quarantine(stocked)
+    (waiting,) = await synced.list_quarantined(stocked)
     assert waiting.routes[0].line is not None
     assert ("Likes", "YouTube Views") == (waiting.routes[0].standing.name, waiting.routes[0].line.name)
     await price_sync.approve(stocked, [ServiceId(DEFAULT)], by=acting(worker.clock()))

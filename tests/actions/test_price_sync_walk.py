@@ -58,7 +58,7 @@ class Walk:
             assert self.costs[theirs] <= max(rate, self.approved.get(order, Decimal(0))), (name, theirs)
 
     async def approve(self):
-        waiting = [one.service.id for one in await synced.in_quarantine(self.conn)]
+        waiting = [one.service.id for one in await synced.list_quarantined(self.conn)]
         if waiting:
             await price_sync.approve(self.conn, [self.dice.choice(waiting)], by=acting(now(), "boss"))
 

@@ -147,10 +147,10 @@ async def test_a_price_list_is_read_and_followed_or_doubted_with_the_reason_stor
     assert read.refused is not None
     assert RefusalCode.PRICE_LIST_DOUBTED is read.refused.code
     assert WarningCode.LIST_DOUBTED is read.odd[-1].code
-    assert ListDoubt(DoubtCode.EMPTY) == (await synced.following(stocked, row.id)).sync_fault
+    assert ListDoubt(DoubtCode.EMPTY) == (await synced.read_terms(stocked, row.id)).sync_fault
     read = await price_sync.sync_provider(stocked, "Far", CALLS, confirmed=True, by=acting(now()))
     assert read.refused is None
-    assert "" == (await synced.following(stocked, row.id)).sync_fault
+    assert "" == (await synced.read_terms(stocked, row.id)).sync_fault
 
 
 @pytest.mark.parametrize(

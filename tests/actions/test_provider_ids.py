@@ -7,7 +7,7 @@ from tests.panel import broken, fetch
 
 from opensmm.actions import unsure
 from opensmm.base.ids import ProviderId
-from opensmm.domain.evidence import Conclusion, EvidenceProof, UnsureCase
+from opensmm.domain.evidence import Conclusion, Judgement, UnsureCase
 from opensmm.store import evidence as rows
 
 
@@ -56,7 +56,7 @@ async def test_evidence_knows_an_order_by_any_spelling_of_its_id(api, upstream, 
     fake.answers["add"] = {"order": "0007001"}
     await api.add(ann.key)
     await worker.send()
-    assert {7001} == await rows.known(stocked, provider, [7000, 7001, 7002])
+    assert {7001} == await rows.find_known(stocked, provider, [7000, 7001, 7002])
 
 
 async def test_evidence_asks_in_the_spelling_of_the_neighbours():
@@ -71,4 +71,4 @@ async def test_evidence_asks_in_the_spelling_of_the_neighbours():
     await unsure._look_up(provider, unsure.IdQuestion(ProviderId(1), 7000, (7001, 7002), width=7))
     assert ["0007000", "0007001", "0007002"] == asked
     inquiry = unsure.ProviderInquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
-    assert "0007001" == unsure._format_provider_id(inquiry, EvidenceProof(Conclusion.BOUGHT, 7001))
+    assert "0007001" == unsure._format_provider_id(inquiry, Judgement(Conclusion.BOUGHT, 7001))

@@ -18,7 +18,7 @@ from opensmm.base.errors import PanelError
 from opensmm.base.ids import ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
-from opensmm.domain.dispatch import PATIENCE
+from opensmm.domain.dispatch import FAILURES_BEFORE_PAUSE
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.providers import IdForm
 from opensmm.providers.registry import ProviderRegistry
@@ -55,18 +55,18 @@ async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether
 ):
     worker, fake, provider = fake
     fake.answers["add"] = (502, b"<html>Bad Gateway</html>")
-    for at in range(PATIENCE):
+    for at in range(FAILURES_BEFORE_PAUSE):
         await api.add(ann.key, link=f"{LINK}/{at}")
         await worker.send()
     kept = await row(stocked, provider)
-    assert (PATIENCE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
+    assert (FAILURES_BEFORE_PAUSE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
     said: dict[str, str | int] = {"status": 502, "words": "<html>Bad Gateway</html>"}
     assert CallFault(CallCode.HTTP_STATUS, said) == kept.fault
     waiting = [await api.add(ann.key, link=f"{LINK}/waiting/{at}") for at in range(3)]
     assert 0 == await worker.send()
     clock.forward(1)
     assert 1 == await worker.send()
-    assert (PATIENCE + 1, 60) == (
+    assert (FAILURES_BEFORE_PAUSE + 1, 60) == (
         (kept := await row(stocked, provider)).failures,
         (kept.resting_until - clock()).total_seconds(),
     )
@@ -88,7 +88,7 @@ async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocke
     for at in range(4):
         await api.add(ann.key, link=f"{LINK}/{at}")
     # Without a turn the one call waits: once it is answered the others may go.
-    ours, theirs = worker.registry.contact(provider), other.registry.contact(provider)
+    ours, theirs = worker.registry.connection_to(provider), other.registry.connection_to(provider)
     assert ours is not None
     assert theirs is not None
     async with ours.throttle, theirs.throttle:
@@ -148,9 +148,9 @@ async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api,
         await api.add(ann.key, link=f"{LINK}/2")
         await worker.send()
         assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in fake.asked], [one["key"] for one in other.asked])
-    client = worker.registry.contact(provider).provider
+    client = worker.registry.connection_to(provider).provider
     await worker.housekeeper.step()
-    assert client is worker.registry.contact(provider).provider
+    assert client is worker.registry.connection_to(provider).provider
 
 
 async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, fake, clock):
@@ -172,7 +172,7 @@ async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, fake,
     await stocked.execute("update provider set url = 'http://127.0.0.2:1/api' where id = %s", [provider])
     await worker.housekeeper.step()
     moved = await api.add(ann.key)
-    assert worker.registry.contact(provider) is None
+    assert worker.registry.connection_to(provider) is None
     assert (0, []) == (await worker.send(), fake.asked)
     assert "queued" == await state(stocked, moved)
     with pytest.raises(PanelError):
@@ -184,11 +184,11 @@ async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stock
     fake.answers |= {"add": lambda form: {"order": len(fake.asked)}, "status": (500, b"")}
     await api.add(ann.key)
     await worker.send()
-    for _ in range(PATIENCE + 3):
+    for _ in range(FAILURES_BEFORE_PAUSE + 3):
         clock.forward(60)
         await worker.follow()
-    assert PATIENCE == sum(one["action"] == "status" for one in fake.asked)
-    assert {provider: 0} == {one: room for one, room in worker.registry.rooms().items() if one == provider}
+    assert FAILURES_BEFORE_PAUSE == sum(one["action"] == "status" for one in fake.asked)
+    assert {provider: 0} == {one: room for one, room in worker.registry.claimable_counts().items() if one == provider}
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ async def test_an_address_that_the_setting_no_longer_allows_is_not_called(stocke
     _, _, provider = fake
     registry = ProviderRegistry(PEPPER, "", 1.0)
     await registry.update(await rows.providers(stocked))
-    assert registry.contact(provider) is None
+    assert registry.connection_to(provider) is None
     await registry.close()
 
 

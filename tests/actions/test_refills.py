@@ -17,7 +17,7 @@ from opensmm.base.money import Money
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.catalogue import RefillMode
 from opensmm.domain.codes import RefusalCode
-from opensmm.domain.dispatch import NotSent
+from opensmm.domain.dispatch import Deferred
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import manual as staff_rows
@@ -129,7 +129,7 @@ async def test_a_manual_refill_is_the_staffs(api, ann, stocked, worker):
     order = await completed(api, ann, worker)
     refill = await asked(api, ann, order)
     await worker.round(2)
-    assert [(refill, "manual")] == [(one.refill, one.mode) for one in await staff_rows.waiting_refills(stocked, 9)]
+    assert [(refill, "manual")] == [(one.refill, one.mode) for one in await staff_rows.list_refills(stocked, 9)]
     assert [(0,)] == await fetch(stocked, "select count(*) from sandbox_refill"), "its provider hears nothing of it"
     assert "Pending" == await word(api, ann, refill)
     done = await manual.answer_refills(stocked, [RefillId(refill)], RefillStatus.COMPLETED, by=acting(worker.clock()))
@@ -202,7 +202,7 @@ async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, sto
     await worker.round(2)
     await worker.round(2)
     assert [("canceled",)] == await fetch(stocked, "select state from orders where id = %s", first)
-    assert [refill] == [one.refill for one in await staff_rows.waiting_refills(stocked, 9)]
+    assert [refill] == [one.refill for one in await staff_rows.list_refills(stocked, 9)]
     assert first != await buy(stocked, refill, 33, worker)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
@@ -212,10 +212,10 @@ async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_uni
     refill = await asked(api, ann, await completed(api, ann, worker))
     bought = await buy(stocked, refill, 33, worker)
     (claim,) = await dispatch_rows.claim(
-        stocked, worker.clock(), worker.clock(), timedelta(seconds=30), 9, list(worker.registry.rooms())
+        stocked, worker.clock(), worker.clock(), timedelta(seconds=30), 9, list(worker.registry.claimable_counts())
     )
     assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
-    await worker.sender._keep(claim, NotSent(CallFault(CallCode.NO_WAY, {"at": "far:80"})))
+    await worker.sender._keep(claim, Deferred(CallFault(CallCode.NO_WAY, {"at": "far:80"})))
     assert [("queued", 1)] == await fetch(stocked, "select state, route from delivery where order_id = %s", bought)
 
 

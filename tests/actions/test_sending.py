@@ -16,7 +16,7 @@ from opensmm.actions.sending import LEASE_MARGIN_S, _build_request
 from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Accepted, Declined, NotSent
+from opensmm.domain.dispatch import Accepted, Declined, Deferred
 from opensmm.domain.routes import RouteTo
 from opensmm.providers.throttle import Throttle
 from opensmm.store import catalogue as rows
@@ -254,7 +254,7 @@ async def test_sending_is_committed_before_the_first_byte_leaves(api, ann, stock
     worker, fake = lied_to
     arrived, answer = asyncio.Event(), asyncio.Event()
     order = await api.add(ann.key)
-    contact = worker.registry.contact(1)
+    contact = worker.registry.connection_to(1)
 
     add = contact.provider.add
 
@@ -347,7 +347,7 @@ async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_
 
 async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api, ann, stocked, lied_to, clock):
     worker, fake = lied_to
-    contact = worker.registry.contact(1)
+    contact = worker.registry.connection_to(1)
     worker.registry._connections[1] = structs.replace(contact, throttle=Throttle(1))
 
     def answer(form):
@@ -427,7 +427,7 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     (claim,) = await leave_behind(worker, clock)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert 0 == await worker.poller.pass_on_cancels(10)
-    contact = worker.registry.contact(claim.provider)
+    contact = worker.registry.connection_to(claim.provider)
     await worker.sender._keep(claim, await contact.provider.add(_build_request(claim)))
     await worker.round(2)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
@@ -436,7 +436,7 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
 
 
 @pytest.mark.parametrize(
-    "outcome", [NotSent(CallFault(CallCode.NO_WAY, {"at": "far:80"})), Declined("Not enough funds")]
+    "outcome", [Deferred(CallFault(CallCode.NO_WAY, {"at": "far:80"})), Declined("Not enough funds")]
 )
 async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, ann, stocked, worker, clock, outcome):
     await stocked.execute("update service set hold_when_refused = true")

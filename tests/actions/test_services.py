@@ -46,8 +46,8 @@ def counted(monkeypatch):
         monkeypatch.setattr(module, name, counting)
 
     count(catalogue, "bump", "locks")
-    count(catalogue, "hold", "locks")
-    count(policy, "compiled", "compiled")
+    count(catalogue, "lock", "locks")
+    count(policy, "compile_policy", "compiled")
     return counts
 
 

@@ -24,7 +24,7 @@ from tests.subscribing import (
 from opensmm.actions import order_actions
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode, RefusalCode
-from opensmm.domain.subscriptions import WAITS
+from opensmm.domain.subscriptions import POST_WAITS
 
 FUNDS = 10_000_000
 
@@ -216,7 +216,7 @@ async def test_a_subscription_without_funds_for_a_day_is_stopped_at_its_provider
     number = await subscribed(api, poor, worker, fake)
     await look(worker, fake, {"501": post(10)})
     fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
-    await look(worker, fake, {"501": post(10)}, seconds=WAITS.total_seconds())
+    await look(worker, fake, {"501": post(10)}, seconds=POST_WAITS.total_seconds())
     await worker.poller.pass_on_cancels(10)
     assert ["cancel"] == [form["action"] for form in fake.asked if form["action"] == "cancel"]
     await look(worker, fake, {"501": post(10)}, status="Canceled")

@@ -8,7 +8,7 @@ from opensmm.actions import monitoring, order_actions, providers
 from opensmm.domain.codes import EventCode, FindingCode
 from opensmm.domain.findings import Level
 from opensmm.store import catalogue as rows
-from opensmm.store.order_events import history
+from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
@@ -32,7 +32,7 @@ def adds(fake):
 
 
 async def finding(conn, clock, name="provider Sandbox"):
-    _, findings = await monitoring.look(conn, PEPPER, clock(), private=True)
+    _, findings = await monitoring.inspect_panel(conn, PEPPER, clock(), private=True)
     return next(one for one in findings if one.name == name)
 
 
@@ -56,7 +56,7 @@ async def test_it_is_paused_and_named_and_one_order_a_pause_tries_it_again(
     await worker.housekeeper.step()
     named = await finding(stocked, clock)
     assert (Level.CRITICAL, code, said["error"]) == (named.level, named.code, named.fields["words"])
-    assert text in ENGLISH.judged_finding(named)[0]
+    assert text in ENGLISH.health_finding(named)[0]
     for pause_s in (60, 120, 300, 300):
         clock.forward(pause_s - 1)
         await worker.housekeeper.step()
@@ -124,7 +124,7 @@ async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_o
     assert [("held", 2)] == await states(stocked)
     assert FUNDS - 2 * CHARGE == await balance(stocked, ann.id)
     for order in (tried, untried):
-        told = await history(stocked, order)
+        told = await read_history(stocked, order)
         assert told is not None
         said = [ENGLISH.event(one.kind, one.fields) for one in told.events if one.kind is EventCode.WAITED_TOO_LONG]
         assert [WAITED] == said

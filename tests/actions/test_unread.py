@@ -10,7 +10,7 @@ from opensmm.texts.speech import ENGLISH
 
 
 async def finding(conn, clock):
-    _, findings = await monitoring.look(conn, PEPPER, clock(), private=True)
+    _, findings = await monitoring.inspect_panel(conn, PEPPER, clock(), private=True)
     return next(one for one in findings if one.name == "answers")
 
 
@@ -45,7 +45,7 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
         fields["provider_name"],
         fields["count"],
     )
-    assert f"Sandbox says “{words}”" in ENGLISH.judged_finding(found)[0]
+    assert f"Sandbox says “{words}”" in ENGLISH.health_finding(found)[0]
     clock.forward(6 * 3600)
     assert Level.CRITICAL is (await finding(stocked, clock)).level
     await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)

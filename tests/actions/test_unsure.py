@@ -11,7 +11,7 @@ from tests.stepped_worker import BEYOND_THE_END_S, PATIENCE, STRANGERS, SteppedW
 from opensmm.actions import order_actions
 from opensmm.domain.audit import By
 from opensmm.domain.codes import EventCode
-from opensmm.domain.evidence import NEIGHBOURS, SENT_AGAIN
+from opensmm.domain.evidence import MAX_SENDS_PER_PROVIDER, NEIGHBOURS
 from opensmm.providers.sandbox import sandbox_key
 from opensmm.store import catalogue as rows
 from opensmm.store import evidence as looks
@@ -83,7 +83,7 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     (theirs,) = await bought(stocked, at(behaviour))
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("neighbours", "bought")] == await concluded(stocked, order)
-    told = await order_events.history(stocked, order)
+    told = await order_events.read_history(stocked, order)
     assert told is not None
     assert all(ENGLISH.event_with_run(told.runs, one.kind, one.fields) for one in told.events)
     tries = [one for one in told.events if one.kind in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
@@ -101,17 +101,17 @@ async def test_what_was_lost_is_proved_not_to_be_bought_sent_again_and_at_last_p
     api, worker, stocked, ann, busy
 ):
     order = await unsure(api, worker, ann, "lost")
-    for tried in range(1, SENT_AGAIN + 1):
+    for tried in range(1, MAX_SENDS_PER_PROVIDER + 1):
         worker.clock.forward(TAKEN_IN_S)
         await traffic(api, worker, ann)
         assert tried == len(await attempts(stocked, order))
         assert 1 == await worker.settle()
         await worker.send()
-    assert [("declined", None)] * SENT_AGAIN == await attempts(stocked, order)
-    assert [("neighbours", "not_bought")] * SENT_AGAIN == await concluded(stocked, order)
+    assert [("declined", None)] * MAX_SENDS_PER_PROVIDER == await attempts(stocked, order)
+    assert [("neighbours", "not_bought")] * MAX_SENDS_PER_PROVIDER == await concluded(stocked, order)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert [] == await bought(stocked, at("lost"))
-    others = NEIGHBOURS * (SENT_AGAIN + 1)
+    others = NEIGHBOURS * (MAX_SENDS_PER_PROVIDER + 1)
     assert FUNDS - others * CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
@@ -124,13 +124,13 @@ async def test_what_is_lost_goes_to_the_next_provider_in_the_end(api, worker, st
     )
     await worker.housekeeper.step()
     order = await unsure(api, worker, ann, "lost")
-    for _ in range(SENT_AGAIN):
+    for _ in range(MAX_SENDS_PER_PROVIDER):
         worker.clock.forward(TAKEN_IN_S)
         await traffic(api, worker, ann)
         await worker.settle()
         await worker.send()
     tried = await fetch(stocked, "select provider_id from attempt where order_id = %s order by number", order)
-    assert [1] * SENT_AGAIN + [other] == [provider for (provider,) in tried]
+    assert [1] * MAX_SENDS_PER_PROVIDER + [other] == [provider for (provider,) in tried]
 
 
 async def test_a_cancel_asked_meanwhile_ends_what_was_not_bought(api, worker, stocked, ann, busy):
@@ -279,7 +279,7 @@ async def test_a_look_that_ends_late_puts_off_its_own_attempt_alone(api, worker,
     order = await unsure(api, worker, ann, "timeout")
     later = worker.clock() + timedelta(hours=1)
     for number, due in ((0, None), (1, later)):
-        await looks.look_again(stocked, [((order, 1, number), later)])
+        await looks.schedule_check(stocked, [((order, 1, number), later)])
         assert [(due,)] == await fetch(stocked, "select due from delivery where order_id = %s", order)
 
 

@@ -30,7 +30,7 @@ from tests.panel import (
 from tests.stepped_worker import BEYOND_THE_END_S
 
 from opensmm.actions import customers
-from opensmm.actions.customers import NewKey, fresh_key
+from opensmm.actions.customers import NewKey, make_key
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store import price_lists
@@ -122,7 +122,7 @@ async def test_a_credit_limit_lets_the_balance_go_below_nothing(api, stocked):
 @pytest.mark.parametrize("how", ["parameter", "header"])
 @pytest.mark.parametrize("dialect", ["v1", "v2"])
 async def test_the_same_idempotency_key_places_and_charges_once(api, ann, stocked, how, dialect):
-    second = fresh_key("second")
+    second = make_key("second")
     await customers.add_key(stocked, ann.id, second, PEPPER, by=acting(now()))
     name = "order / \N{SNOWMAN} 1" if how == "parameter" else "order-1"
     header = {"Idempotency-Key": name} if how == "header" else {}

@@ -5,7 +5,7 @@ from tests.panel import PEPPER, acting, now
 
 from opensmm.actions import customers
 from opensmm.actions.api_facade import ApiOperations
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 from opensmm.api.authentication import CACHED_S, REFRESH_BATCH, Authenticator
 from opensmm.store import api_keys
 
@@ -56,7 +56,7 @@ async def door(stocked, database, hands):
 
 async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(door, hands, ann, stocked, monkeypatch):
     looks = Looks(monkeypatch)
-    other = fresh_key("second")
+    other = make_key("second")
     await customers.add_key(stocked, ann.id, other, PEPPER, by=acting(now()))
     for _ in range(10):
         for key in (ann.key, other.text):
@@ -96,7 +96,7 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
 
 
 async def test_many_keys_are_looked_at_in_pieces(door, ann, stocked, monkeypatch):
-    many = [fresh_key(f"k{at}") for at in range(REFRESH_BATCH + 1)]
+    many = [make_key(f"k{at}") for at in range(REFRESH_BATCH + 1)]
     for key in many:
         await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     for _ in range(2):

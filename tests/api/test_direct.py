@@ -29,7 +29,7 @@ from tests.panel import (
 from tests.raw_http import heard, request, said_to, serving
 
 from opensmm.actions import customers
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 from opensmm.domain.catalogue import ServiceType
 from opensmm.store.api_keys import KeySettings
 from opensmm.store.connection import connect
@@ -173,7 +173,7 @@ async def test_an_address_without_end_is_refused_by_both_ways(api, ann):
 
 async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, ann, stocked):
     """By both ways. Of what several proxies say, the last address that is no proxy of ours counts."""
-    key = fresh_key("far away", KeySettings(addresses=("192.0.2.9",)))
+    key = make_key("far away", KeySettings(addresses=("192.0.2.9",)))
     await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     body = f"key={key.text}&action=balance".encode()
     told = [

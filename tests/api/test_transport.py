@@ -26,7 +26,7 @@ from tests.panel import (
 
 from opensmm.actions import customers
 from opensmm.actions.api_facade import ApiOperations
-from opensmm.actions.customers import NewKey, fresh_key
+from opensmm.actions.customers import NewKey, make_key
 from opensmm.actions.services import save_services
 from opensmm.api.authentication import LOOK_UPS_AT_ONCE
 from opensmm.api.endpoint import Endpoint
@@ -312,7 +312,7 @@ async def test_a_key_bound_to_addresses_is_refused_elsewhere(api, stocked):
 async def test_a_revoked_key_places_nothing_from_the_moment_it_is_revoked_and_reads_nothing_a_second_later(
     api, stocked, ann
 ):
-    key = fresh_key("second")
+    key = make_key("second")
     number = await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     assert {"order": 1} == await api.ask("v2", key.text, "add", service=DEFAULT, link=LINK, quantity=100)
     await customers.revoke_keys(stocked, [number], by=acting(now()))

@@ -60,7 +60,7 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
     endpoint: Any = api.application
     at, looks = [endpoint._monotonic()], []
     endpoint._monotonic = endpoint._authenticator._monotonic = lambda: at[0]
-    look = api.panel.look_at_catalogue
+    look = api.panel.refresh_catalogue
 
     async def count_look():
         looks.append(at[0])

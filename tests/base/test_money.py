@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensmm.base.money import Money, ceiling, five_decimals, four_decimals_up, money, short
+from opensmm.base.money import Money, ceiling, five_decimals, format_amount, four_decimals_up, money
 
 ANY = st.integers(-(10**15), 10**15).map(Money)
 NOT_NEGATIVE = st.integers(0, 10**15).map(Money)
@@ -85,12 +85,12 @@ def test_charges_are_written_with_five_decimals_or_four_rounded_up(amount, five,
     ],
 )
 def test_a_balance_has_two_to_five_decimals(amount, text):
-    assert text == short(Money(amount))
+    assert text == format_amount(Money(amount))
 
 
 @given(ANY)
 def test_what_is_written_reads_back_as_the_same_money(amount):
-    assert (amount, amount) == (money(five_decimals(amount)), money(short(amount)))
+    assert (amount, amount) == (money(five_decimals(amount)), money(format_amount(amount)))
 
 
 @given(NOT_NEGATIVE)

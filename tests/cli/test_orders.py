@@ -19,7 +19,7 @@ from opensmm.cli.context import ACTOR
 from opensmm.domain.codes import EventCode
 from opensmm.store import notices
 from opensmm.store.notices import LateAcceptance
-from opensmm.store.order_events import history
+from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -262,7 +262,7 @@ async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stoc
 async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, stocked, lied_to):
     worker, fake = lied_to
     order = await polled(api, worker, fake, ann, {"status": "Teapot"})
-    told = await history(stocked, order)
+    told = await read_history(stocked, order)
     assert told is not None
     (asked,) = [event for event in told.events if event.kind is EventCode.ASKED_AFTER]
     assert (None, "last asked after: pending") == (asked.fields["remains"], ENGLISH.event(asked.kind, asked.fields))

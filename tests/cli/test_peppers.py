@@ -7,7 +7,7 @@ import pytest
 from tests.faults.processes import free_port
 from tests.panel import PEPPER, fetch
 
-from opensmm.actions.peppers import settle_pepper
+from opensmm.actions.peppers import choose_pepper
 from opensmm.domain.api_keys import digest, pepper_mark
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.runtime import logs
@@ -110,10 +110,10 @@ async def test_a_database_from_before_is_marked_by_the_pepper_that_opens_its_key
     rows("update panel set pepper_mark = null returning 1")
     connection = await connect(database.app_url)
     with pytest.raises(OperatorRefusal) as refused:
-        await settle_pepper(connection, OTHER.encode(), lambda: b"")
+        await choose_pepper(connection, OTHER.encode(), lambda: b"")
     assert RefusalCode.PEPPER_DIFFERS is refused.value.code
     own = panel.read_text().strip().encode()
-    assert own == await settle_pepper(connection, own, lambda: b"")
+    assert own == await choose_pepper(connection, own, lambda: b"")
     assert [(pepper_mark(own),)] == await fetch(connection, "select pepper_mark from panel")
     await connection.close()
 
@@ -128,7 +128,7 @@ async def test_of_many_who_come_first_one_makes_the_pepper(database):
         return made[-1]
 
     lines = [await connect(database.app_url) for _ in range(8)]
-    told = await asyncio.gather(*(settle_pepper(line, None, make) for line in lines), return_exceptions=True)
+    told = await asyncio.gather(*(choose_pepper(line, None, make) for line in lines), return_exceptions=True)
     assert [1, 7] == [sum(one == made[0] for one in told), sum(isinstance(one, OperatorRefusal) for one in told)]
     assert 1 == len(made)
     for line in lines:

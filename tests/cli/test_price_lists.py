@@ -18,7 +18,7 @@ async def test_customers_buy_by_their_price_list_from_the_next_look_on(stocked, 
     bob = await buyer(stocked, "100")
 
     async def charge(who, service=DEFAULT):
-        await api.panel.look_at_catalogue()
+        await api.panel.refresh_catalogue()
         order = await api.add(who.key, service, link=f"{LINK}/{who.id}", quantity=100)
         return (await fetch(stocked, "select charge from orders where id = %s", order))[0][0]
 

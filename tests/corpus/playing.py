@@ -11,10 +11,10 @@ from tests.stepped_worker import FakeProvider, SteppedWorker, served
 
 from opensmm.actions import attention, monitoring
 from opensmm.base.ids import OrderId
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.cli.orders import _explain
 from opensmm.providers.key_encryption import seal
-from opensmm.store.order_events import OrderEvent, history
+from opensmm.store.order_events import OrderEvent, read_history
 from opensmm.texts.speech import ENGLISH
 
 CHARGE = 9000
@@ -57,7 +57,7 @@ class Play:
                from delivery d join orders o on o.id = d.order_id order by o.id""",
         )
         assert {CHARGE} == {charge for _, _, charge in found}
-        return [state + (f", {short(Money(back))} back" if back else "") for state, back, _ in found]
+        return [state + (f", {format_amount(Money(back))} back" if back else "") for state, back, _ in found]
 
     async def column(self, query: str) -> list[str]:
         """One value for each order, in their order."""
@@ -69,13 +69,13 @@ class Play:
         found = await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())
         listed = {one.order: _explain(one).answer or "" for one in found}
         findings: dict[str, str] = {}
-        _, found_of_all = await monitoring.look(self.conn, PEPPER, self.worker.clock(), private=True)
+        _, found_of_all = await monitoring.inspect_panel(self.conn, PEPPER, self.worker.clock(), private=True)
         for finding in found_of_all:
-            said = " ".join(ENGLISH.judged_finding(finding))
+            said = " ".join(ENGLISH.health_finding(finding))
             findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
         told = []
         for at, order in enumerate(self.orders):
-            told_of = await history(self.conn, order)
+            told_of = await read_history(self.conn, order)
             assert told_of is not None
             events = [_event(one) for one in told_of.events]
             told.append("\n".join([ENGLISH.value(listed.get(order, "")), *events, findings.get(_name(at), "")]))

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from opensmm.base.money import short
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
+from opensmm.base.money import format_amount
+from opensmm.domain.dispatch import Accepted, Declined, Deferred, SendOutcome, TurnedAway, Unsure
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.requests import one_id
 from opensmm.wire import provider_answers
@@ -21,7 +21,7 @@ def _outcome(outcome: SendOutcome) -> str:
             return f"accepted {outcome.provider_order}"
         case Declined():
             return "declined"
-        case NotSent():
+        case Deferred():
             return "put off, one service" if outcome.one_service else "put off"
         case TurnedAway():
             return f"turned away, {outcome.fault}"
@@ -57,7 +57,7 @@ def _cancel(body: bytes) -> str:
 
 def _balance(body: bytes) -> str:
     told = provider_answers.read_balance(body)
-    return "nothing" if told is None else f"{short(told.amount)} {told.currency}"
+    return "nothing" if told is None else f"{format_amount(told.amount)} {told.currency}"
 
 
 READ: dict[str, Callable[[bytes], str]] = {

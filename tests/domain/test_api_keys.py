@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.domain.api_keys import digest, importable
+from opensmm.domain.api_keys import digest, is_importable
 
 
 def test_a_key_is_hashed_with_the_pepper():
@@ -13,11 +13,11 @@ def test_a_key_is_hashed_with_the_pepper():
 
 @pytest.mark.parametrize("key", ["a" * 32, "Z" * 64, "!\"#$%&'()*+,-./0123456789:;<=>?@[]~"])
 def test_keys_of_32_to_64_visible_characters_may_be_imported(key):
-    assert importable(key)
+    assert is_importable(key)
 
 
 @pytest.mark.parametrize(
     "key", ["", "a" * 31, "a" * 65, "a" * 31 + " ", "a" * 31 + "é", "a" * 31 + "\n", "a" * 31 + "\x7f"]
 )
 def test_other_keys_may_not(key):
-    assert not importable(key)
+    assert not is_importable(key)

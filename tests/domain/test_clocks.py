@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opensmm.domain.clocks import ClockReading, ExpectedReading, StepCause, judge
+from opensmm.domain.clocks import ClockReading, ExpectedReading, StepCause, detect_step
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STARTED = NOON - timedelta(days=9)
@@ -40,7 +40,7 @@ def expected(last, earliest, latest):
     ],
 )  # fmt: skip
 def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
-    assert judge(kept, found, told) is None
+    assert detect_step(kept, found, told) is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
     ],
 )  # fmt: skip
 def test_a_step_is_told_with_the_times_that_prove_nothing(kept, found, told, cause, since, until, moved):
-    step = judge(kept, found, told)
+    step = detect_step(kept, found, told)
     assert step is not None
     assert (cause, at(since), at(until), timedelta(seconds=moved)) == (step.cause, step.since, step.until, step.moved)
     assert step.breaks == (cause is not StepCause.UNWATCHED)

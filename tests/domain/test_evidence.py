@@ -11,24 +11,24 @@ from msgspec import structs
 from opensmm.base.ids import OrderId
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState, Verdict
 from opensmm.domain.evidence import (
+    MAX_SENDS_PER_PROVIDER,
     MOST_IDS,
-    SENT_AGAIN,
     Conclusion,
-    EvidenceProof,
     IdWindow,
+    Judgement,
     Neighbour,
     NotOurs,
     Patience,
-    SuspectOrder,
+    SuspectAttempt,
     UnsureCase,
     after_not_bought,
+    choose_controls,
     conclude,
-    controls,
-    grow,
-    look_again_after,
+    id_digits,
+    ids_grow,
+    ids_to_look_up,
     open_case,
-    to_ask,
-    width,
+    pause_before_check,
 )
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
@@ -49,7 +49,7 @@ def neighbour(sent, number, took=0.5):
 
 
 def suspect(order, sent=100.0, *, quantity=100, alike=None, resolvable=True, took=20.0, service="7"):
-    return SuspectOrder(
+    return SuspectAttempt(
         (OrderId(order), 1, 1), at(sent), at(sent + took), quantity, alike or order, resolvable, service
     )
 
@@ -90,28 +90,28 @@ def test_without_enough_neighbours_on_both_sides_nothing_is_asked(neighbours):
     "odd", [neighbour(40, 8), neighbour(220, 12), neighbour(40, "a-12"), neighbour(40, "1" * 19), neighbour(220, 20)]
 )
 def test_a_provider_whose_ids_do_not_grow_proves_nothing(odd):
-    assert not grow([*BEFORE, *AFTER, odd], PATIENCE.skew)
+    assert not ids_grow([*BEFORE, *AFTER, odd], PATIENCE.skew)
     case = open_case([suspect(1)], [*BEFORE, *AFTER, odd], PATIENCE)
     assert {KEY: Conclusion.NOT_GROWING} == case.hopeless
 
 
 def test_ids_given_out_at_the_same_time_may_come_in_any_order():
-    assert grow([neighbour(10, 9, took=5), neighbour(12, 8, took=5), neighbour(14, 7, took=5)], PATIENCE.skew)
+    assert ids_grow([neighbour(10, 9, took=5), neighbour(12, 8, took=5), neighbour(14, 7, took=5)], PATIENCE.skew)
 
 
 def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bound():
-    assert [11, 13, 14] == to_ask(IdWindow(10, 15), frozenset((12,)))
-    assert [] == to_ask(IdWindow(10, 11), frozenset())
-    assert MOST_IDS == len(to_ask(IdWindow(0, MOST_IDS + 1), frozenset()) or ())
-    assert None is to_ask(IdWindow(0, MOST_IDS + 2), frozenset())
-    assert None is to_ask(IdWindow(0, None), frozenset())
+    assert [11, 13, 14] == ids_to_look_up(IdWindow(10, 15), frozenset((12,)))
+    assert [] == ids_to_look_up(IdWindow(10, 11), frozenset())
+    assert MOST_IDS == len(ids_to_look_up(IdWindow(0, MOST_IDS + 1), frozenset()) or ())
+    assert None is ids_to_look_up(IdWindow(0, MOST_IDS + 2), frozenset())
+    assert None is ids_to_look_up(IdWindow(0, None), frozenset())
 
 
 def proofs(suspects, said, windows=None, asked=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
     around = {one.key: (windows or {}).get(one.key[0], IdWindow(10, 15)) for one in suspects}
     case = UnsureCase(tuple(suspects), around, {}, bills)
-    every = {one.key: to_ask(case.windows[one.key], frozenset()) or [] for one in suspects if one.resolvable}
+    every = {one.key: ids_to_look_up(case.windows[one.key], frozenset()) or [] for one in suspects if one.resolvable}
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
     whole = {number: FOREIGN for numbers in every.values() for number in numbers} | said
@@ -119,20 +119,20 @@ def proofs(suspects, said, windows=None, asked=None, bills=()):
 
 
 BOUGHT, NOT_BOUGHT = Conclusion.BOUGHT, Conclusion.NOT_BOUGHT
-AMBIGUOUS = EvidenceProof(Conclusion.AMBIGUOUS)
+AMBIGUOUS = Judgement(Conclusion.AMBIGUOUS)
 
 
 def test_an_order_of_ours_that_nobody_knows_is_the_unsure_ones():
-    assert {1: EvidenceProof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours()})
+    assert {1: Judgement(BOUGHT, 12)} == proofs([suspect(1)], {12: ours()})
 
 
 def test_where_no_id_is_ours_nothing_was_bought():
-    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(NOT_BOUGHT)} == proofs([suspect(1), suspect(2)], {})
+    assert {1: Judgement(NOT_BOUGHT), 2: Judgement(NOT_BOUGHT)} == proofs([suspect(1), suspect(2)], {})
 
 
 def test_an_id_that_was_not_clearly_answered_for_keeps_an_attempt_unsure():
-    assert {1: EvidenceProof(Conclusion.UNANSWERED)} == proofs([suspect(1)], {13: None})
-    assert {1: EvidenceProof(BOUGHT, 12)} == proofs([suspect(1)], {12: ours(), 13: None})
+    assert {1: Judgement(Conclusion.UNANSWERED)} == proofs([suspect(1)], {13: None})
+    assert {1: Judgement(BOUGHT, 12)} == proofs([suspect(1)], {12: ours(), 13: None})
 
 
 def test_one_order_and_two_that_may_own_it_is_no_proof():
@@ -149,14 +149,14 @@ def test_two_orders_of_two_that_differ_are_not_told_apart():
 
 def test_as_many_orders_as_attempts_that_ask_for_the_same_are_given_out_in_order():
     pair = [suspect(1, alike="x"), suspect(2, 101, alike="x")]
-    assert {1: EvidenceProof(BOUGHT, 12), 2: EvidenceProof(BOUGHT, 13)} == proofs(pair, {13: ours(), 12: ours()})
+    assert {1: Judgement(BOUGHT, 12), 2: Judgement(BOUGHT, 13)} == proofs(pair, {13: ours(), 12: ours()})
     assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {12: ours()})
 
 
 def test_what_remains_tells_attempts_of_different_quantities_apart():
     pair = [suspect(1, quantity=50), suspect(2, quantity=500)]
-    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(BOUGHT, 12)} == proofs(pair, {12: ours(400)})
-    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
+    assert {1: Judgement(NOT_BOUGHT), 2: Judgement(BOUGHT, 12)} == proofs(pair, {12: ours(400)})
+    assert {1: Judgement(BOUGHT, 11), 2: Judgement(BOUGHT, 12)} == proofs(pair, {11: ours(), 12: ours(400)})
 
 
 def by_charge(suspects, charges):
@@ -169,11 +169,9 @@ PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
 
 
 def test_charges_tell_attempts_of_different_quantities_apart():
-    assert {1: EvidenceProof(NOT_BOUGHT), 2: EvidenceProof(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
-    assert {1: EvidenceProof(BOUGHT, 12), 2: EvidenceProof(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
-    assert {1: EvidenceProof(BOUGHT, 13), 2: EvidenceProof(BOUGHT, 12)} == by_charge(
-        PAIR, {12: "0.45000", 13: "0.04500"}
-    )
+    assert {1: Judgement(NOT_BOUGHT), 2: Judgement(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000"})
+    assert {1: Judgement(BOUGHT, 12), 2: Judgement(NOT_BOUGHT)} == by_charge(PAIR, {12: "0.045"})
+    assert {1: Judgement(BOUGHT, 13), 2: Judgement(BOUGHT, 12)} == by_charge(PAIR, {12: "0.45000", 13: "0.04500"})
 
 
 @pytest.mark.parametrize(
@@ -192,10 +190,8 @@ def test_where_one_price_is_not_known_charges_tell_nothing():
 def test_an_order_with_a_place_of_its_own_settles_the_rest():
     windows = {1: IdWindow(10, 15), 2: IdWindow(12, 15)}
     pair = [suspect(1), suspect(2, 101)]
-    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(NOT_BOUGHT)} == proofs(pair, {11: ours()}, windows)
-    assert {1: EvidenceProof(BOUGHT, 11), 2: EvidenceProof(BOUGHT, 13)} == proofs(
-        pair, {11: ours(), 13: ours()}, windows
-    )
+    assert {1: Judgement(BOUGHT, 11), 2: Judgement(NOT_BOUGHT)} == proofs(pair, {11: ours()}, windows)
+    assert {1: Judgement(BOUGHT, 11), 2: Judgement(BOUGHT, 13)} == proofs(pair, {11: ours(), 13: ours()}, windows)
     assert {1: AMBIGUOUS, 2: AMBIGUOUS} == proofs(pair, {13: ours()}, windows)
 
 
@@ -207,38 +203,38 @@ def test_more_orders_than_attempts_mean_that_somebody_else_buys_with_our_key():
 def test_an_attempt_with_nothing_in_its_window_is_settled_whatever_its_neighbours_are():
     windows = {1: IdWindow(10, 20), 2: IdWindow(12, 14), 3: IdWindow(10, 20)}
     told = proofs([suspect(1), suspect(2), suspect(3)], {16: ours()}, windows)
-    assert {1: AMBIGUOUS, 2: EvidenceProof(NOT_BOUGHT), 3: AMBIGUOUS} == told
+    assert {1: AMBIGUOUS, 2: Judgement(NOT_BOUGHT), 3: AMBIGUOUS} == told
 
 
 def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
     case = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {})
     every = {KEY: [11]}
-    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
+    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
-    assert {KEY: EvidenceProof(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+    assert {KEY: Judgement(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
 
 
 def test_controls_that_were_not_answered_for_control_nothing():
     case, every = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {}), {KEY: [11]}
     assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: None}, [9])
-    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
-    assert {KEY: EvidenceProof(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
+    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
+    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
 
 
 def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():
     case = UnsureCase((suspect(1), suspect(2)), {KEY: IdWindow(10, 12), (OrderId(2), 1, 1): IdWindow(0, None)}, {})
-    assert [9, 8, 6, 5, 4, 3, 2, 1] == controls(case, [KEY], frozenset((7,)))
+    assert [9, 8, 6, 5, 4, 3, 2, 1] == choose_controls(case, [KEY], frozenset((7,)))
 
 
 def test_the_controls_are_strangers_orders_nearby_that_no_unsure_order_may_have():
     case = UnsureCase((suspect(1), suspect(2)), {KEY: IdWindow(30, 40), (OrderId(2), 1, 1): IdWindow(20, 26)}, {})
-    assert [29, 27, 26, 20, 19, 18, 17, 16] == controls(case, [KEY], frozenset((28, 15)))
-    assert [] == controls(UnsureCase((suspect(1),), {KEY: IdWindow(1, 5)}, {}), [KEY], frozenset())
+    assert [29, 27, 26, 20, 19, 18, 17, 16] == choose_controls(case, [KEY], frozenset((28, 15)))
+    assert [] == choose_controls(UnsureCase((suspect(1),), {KEY: IdWindow(1, 5)}, {}), [KEY], frozenset())
 
 
 def test_clocks_that_differ_a_little_are_no_disorder():
-    assert grow([neighbour(10, 9), neighbour(11, 8)], PATIENCE.skew)
-    assert not grow([neighbour(10, 9), neighbour(12, 8)], PATIENCE.skew)
+    assert ids_grow([neighbour(10, 9), neighbour(11, 8)], PATIENCE.skew)
+    assert not ids_grow([neighbour(10, 9), neighbour(12, 8)], PATIENCE.skew)
 
 
 @st.composite
@@ -293,23 +289,23 @@ def test_two_attempts_never_get_one_order():
     ("times", "routes_left", "hold", "verdict"),
     [
         (1, True, True, Verdict(DeliveryState.QUEUED, later=True)),
-        (SENT_AGAIN - 1, False, False, Verdict(DeliveryState.QUEUED, later=True)),
-        (SENT_AGAIN, True, False, Verdict(DeliveryState.QUEUED, next_route=True)),
-        (SENT_AGAIN, False, True, Verdict(DeliveryState.HELD)),
-        (SENT_AGAIN, False, False, Verdict(DeliveryState.CANCELED)),
+        (MAX_SENDS_PER_PROVIDER - 1, False, False, Verdict(DeliveryState.QUEUED, later=True)),
+        (MAX_SENDS_PER_PROVIDER, True, False, Verdict(DeliveryState.QUEUED, next_route=True)),
+        (MAX_SENDS_PER_PROVIDER, False, True, Verdict(DeliveryState.HELD)),
+        (MAX_SENDS_PER_PROVIDER, False, False, Verdict(DeliveryState.CANCELED)),
     ],
 )
 def test_what_was_proved_not_to_be_bought_is_sent_again_and_not_for_ever(times, routes_left, hold, verdict):
     made = after_not_bought(times, refused=False, routes_left=routes_left, hold_when_refused=hold)
     assert verdict == made
-    last = after_not_bought(SENT_AGAIN, refused=False, routes_left=routes_left, hold_when_refused=hold)
+    last = after_not_bought(MAX_SENDS_PER_PROVIDER, refused=False, routes_left=routes_left, hold_when_refused=hold)
     assert last == after_not_bought(times, refused=True, routes_left=routes_left, hold_when_refused=hold)
     assert made.state in TRANSITIONS[DeliveryState.UNSURE]
 
 
 def test_an_attempt_is_looked_into_ever_more_seldom():
     ages = [timedelta(), timedelta(minutes=1), timedelta(hours=1), timedelta(days=9)]
-    assert [10, 15, 900, 43_200] == [look_again_after(age, PATIENCE).total_seconds() for age in ages]
+    assert [10, 15, 900, 43_200] == [pause_before_check(age, PATIENCE).total_seconds() for age in ages]
 
 
 @pytest.mark.parametrize(
@@ -317,4 +313,4 @@ def test_an_attempt_is_looked_into_ever_more_seldom():
     [(("7", "12"), 0), (("0007", "0012"), 4), (("0007", "12"), None), (("7", "XKQ"), None), ((), 0)],
 )
 def test_ids_are_numbers_where_they_are_written_alike(orders, digits):
-    assert digits == width([Neighbour(START, START, order) for order in orders])
+    assert digits == id_digits([Neighbour(START, START, order) for order in orders])

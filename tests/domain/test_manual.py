@@ -10,7 +10,7 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep, read
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.polling import PolledDelivery, StatusReport, apply
+from opensmm.domain.polling import PolledDelivery, StatusReport, apply_report
 
 START, PROGRESS, DONE, PARTIAL, CANCEL = ManualStep
 
@@ -83,7 +83,7 @@ def test_what_is_not_refused_is_applied_to_the_letter_and_never_held(step, remai
     report = read(said(step, remains=remains), before)
     if isinstance(report, OperatorRefusal):
         return
-    news = apply(before, report, now())
+    news = apply_report(before, report, now())
     assert news is not None
     assert STEPS[step] is news.state
     expected = {DONE: 0, CANCEL: 100, START: 100}.get(step, remains)

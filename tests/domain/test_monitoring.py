@@ -49,7 +49,7 @@ FAR = ProviderSeen(
 def found(name, **changes):
     """The finding of that name; all of them can be put into words."""
     findings = judge(replace(WELL, **changes), NOW)
-    assert all(ENGLISH.judged_finding(finding)[0] for finding in findings)
+    assert all(ENGLISH.health_finding(finding)[0] for finding in findings)
     (finding,) = [finding for finding in findings if finding.name == name]
     return finding
 
@@ -137,7 +137,7 @@ def test_a_worker_that_fell_silent_beside_one_that_lives_wants_a_look():
 def test_what_waits_is_judged_by_the_oldest(name, fact, age, level):
     finding = found(name, **{fact: WaitingCount(3, NOW - age)})
     assert (level, {"count": 3, "age": age}) == (finding.level, finding.fields)
-    assert bool(ENGLISH.judged_finding(finding)[1]) is (level is not Level.OK)
+    assert bool(ENGLISH.health_finding(finding)[1]) is (level is not Level.OK)
 
 
 def test_deliveries_not_heard_of_want_a_look_and_then_an_act():
@@ -405,7 +405,7 @@ def test_a_worker_whose_clock_is_off_is_told_of(off_s, level):
 def test_a_disk_is_told_of_before_it_is_full(free_mib, total_mib, level):
     found = disk("/data", free_mib << 20, total_mib << 20)
     assert (level, {"folder": "/data", "free_mib": free_mib, "total_mib": total_mib}) == (found.level, found.fields)
-    says, do = ENGLISH.judged_finding(found)
+    says, do = ENGLISH.health_finding(found)
     assert (str(free_mib) in says, bool(do)) == (True, level is not Level.OK)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.domain.codes import MALFORMED, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import MISUSES, FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name, check_range, check_text, clean_name, clean_text, name_refusal, text_refusal
 
 UNFIT = ("a\x00b", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ud800b")
@@ -37,7 +37,7 @@ def test_a_refusal_names_the_field_and_its_limit():
         refused.value.code,
         refused.value.fields,
     )
-    assert refused.value.code in MALFORMED
+    assert refused.value.code in MISUSES
     check_name("x" * 20, 20, FieldCode.CATEGORY)
 
 

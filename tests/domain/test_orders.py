@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from opensmm.base.ids import PriceListId, RuleId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import links
-from opensmm.domain.catalogue import TYPE_FORMS, Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import MOST_NAMED, DialectRules, OrderState, PricedOrder, draft, normalised
-from opensmm.domain.policy import PolicyRule, RuleKind, compiled
+from opensmm.domain.catalogue import TYPE_PARAMETERS, Catalogue, DeliveryMethod, Service, ServiceType
+from opensmm.domain.orders import MOST_NAMED, DialectRules, OrderState, PricedOrder, normalise, price_order
+from opensmm.domain.policy import PolicyRule, RuleKind, compile_policy
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, NO_DETAILS, AddOrder, TypeDetails
 
@@ -89,7 +89,7 @@ def with_details(kind, **other):
 
 
 def drafted(request, dialect_rules=V2, price_list=LIST):
-    return draft(request, CATALOGUE, price_list, dialect_rules, TODAY)
+    return price_order(request, CATALOGUE, price_list, dialect_rules, TODAY)
 
 
 def test_every_type_has_its_good_example():
@@ -174,12 +174,12 @@ def test_a_link_is_needed_by_every_type_but_subscriptions(dialect_rules, kind, l
 def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_policy(
     dialect_rules, kind, name, fitting, denied
 ):
-    rules = compiled(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
+    rules = compile_policy(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
     catalogue = msgspec.structs.replace(CATALOGUE, policy=rules)
-    passing = draft(with_details(kind, **{name: fitting}), catalogue, LIST, dialect_rules, TODAY)
+    passing = price_order(with_details(kind, **{name: fitting}), catalogue, LIST, dialect_rules, TODAY)
     assert isinstance(passing, PricedOrder)
     assert fitting == getattr(passing.details, name)
-    refused = draft(with_details(kind, **{name: denied}), catalogue, LIST, dialect_rules, TODAY)
+    refused = price_order(with_details(kind, **{name: denied}), catalogue, LIST, dialect_rules, TODAY)
     assert Refused(Refusal.PARAMETER, name) == refused
 
 
@@ -270,8 +270,8 @@ def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, kept):
     told = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
     made = drafted(told)
     assert kept == (made.details.google_keyword, made.details.referring_url)
-    rules = compiled(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
-    passes = draft(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
+    rules = compile_policy(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
+    passes = price_order(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
     assert (kind == 2) == (passes == Refused(Refusal.PARAMETER, "referring_url"))
 
 
@@ -304,7 +304,7 @@ def test_on_the_v1_page_a_bad_link_is_a_bad_link_though_it_is_the_media(link):
 def test_on_the_v1_page_a_link_alone_means_one_where_the_minimum_is_nothing():
     nothing = service(TYPES[T.MENTIONS_MEDIA_LIKERS], T.MENTIONS_MEDIA_LIKERS, min=0)
     catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
-    made = draft(AddOrder(nothing.id, LINK), catalogue, LIST, V1, TODAY)
+    made = price_order(AddOrder(nothing.id, LINK), catalogue, LIST, V1, TODAY)
     assert isinstance(made, PricedOrder)
     assert 1 == made.quantity
 
@@ -319,7 +319,7 @@ def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
 @pytest.mark.parametrize("kind", [kind for kind in T if kind is not T.SUBSCRIPTIONS])
 def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, dialect_rules):
     plain = with_details(kind)
-    own = TYPE_FORMS[kind].own
+    own = TYPE_PARAMETERS[kind].own
     strays = {"media": "x" * 5000, "usernames": ("y" * 5000,), "delay": 7, "username": "@denied", "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
@@ -329,19 +329,19 @@ def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, dialect_ru
 @BOTH
 @pytest.mark.parametrize("kind", T)
 def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, dialect_rules):
-    own, plain = TYPE_FORMS[kind].own, ask_for(kind)
+    own, plain = TYPE_PARAMETERS[kind].own, ask_for(kind)
     strays = {"comments": THREE, "media": "x", "delay": 7, "answer_number": MALFORMED, "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     noise: dict[str, Any] = {"details": msgspec.structs.replace(plain.details, **strays), "runs": 0, "interval_min": 0}
     noise |= {"quantity": 7} if kind not in WITH_QUANTITY else {}
     noise |= {"link": "x"} if kind is T.SUBSCRIPTIONS else {}
-    noise |= {"runs": 3} if not TYPE_FORMS[kind].may_drip else {}
+    noise |= {"runs": 3} if not TYPE_PARAMETERS[kind].may_drip else {}
     stray = msgspec.structs.replace(plain, **noise)
-    assert plain == normalised(stray, CATALOGUE) == normalised(plain, CATALOGUE)
+    assert plain == normalise(stray, CATALOGUE) == normalise(plain, CATALOGUE)
     assert (
         drafted(plain, dialect_rules)
         == drafted(stray, dialect_rules)
-        == drafted(normalised(stray, CATALOGUE), dialect_rules)
+        == drafted(normalise(stray, CATALOGUE), dialect_rules)
     )
 
 
@@ -358,13 +358,13 @@ def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, diale
     ],
 )
 def test_asks_that_differ_in_what_the_type_uses_are_others(kind, other):
-    assert normalised(ask_for(kind, **other), CATALOGUE) == ask_for(kind, **other) != ask_for(kind)
+    assert normalise(ask_for(kind, **other), CATALOGUE) == ask_for(kind, **other) != ask_for(kind)
 
 
 def test_an_ask_for_a_service_that_nobody_knows_is_left_as_it_is():
     for number in (None, MALFORMED, 999):
         request = msgspec.structs.replace(ask_for(T.DEFAULT, runs=0), service=number)
-        assert request == normalised(request, CATALOGUE)
+        assert request == normalise(request, CATALOGUE)
 
 
 WITH_QUANTITY = [kind for kind, (request, _, _) in GOOD.items() if request.quantity is not None]
@@ -471,7 +471,7 @@ def test_nothing_is_less_than_minimal_whatever_the_service_allows():
     nothing = service(TYPES[T.DEFAULT], T.DEFAULT, min=0)
     catalogue = Catalogue(7, "USD", {nothing.id: nothing}, {})
     request = ask_for(T.DEFAULT, quantity=0)
-    assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == draft(request, catalogue, LIST, V2, TODAY)
+    assert Refused(Refusal.QUANTITY_TOO_LOW, 1) == price_order(request, catalogue, LIST, V2, TODAY)
 
 
 @pytest.mark.parametrize(("runs", "interval_min"), [(1, None), (1, 60), (1, MALFORMED), (0, None), (None, 0)])
@@ -484,4 +484,4 @@ def test_a_subscription_without_a_delay_has_one_of_0():
     details = TypeDetails(username="them", min=2, max=11)
     made = drafted(ask_for(T.SUBSCRIPTIONS, details=details))
     assert 0 == made.details.delay
-    assert 0 == normalised(ask_for(T.SUBSCRIPTIONS, details=details), CATALOGUE).details.delay
+    assert 0 == normalise(ask_for(T.SUBSCRIPTIONS, details=details), CATALOGUE).details.delay

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId, ServiceId
 from opensmm.domain.catalogue import Catalogue, DeliveryMethod, Service, ServiceType
-from opensmm.domain.orders import DialectRules, PricedOrder, draft
+from opensmm.domain.orders import DialectRules, PricedOrder, price_order
 from opensmm.domain.placing import (
     Buyer,
     BuyerKind,
@@ -58,7 +58,10 @@ def by(key, customer=ANN):
 def placement(customer=ANN, quantity=100, service=PLAIN, link="a.example/x", idempotency_key="", key=KEY):
     request = AddOrder(service, link, quantity, idempotency_key=idempotency_key)
     return OrderRequest(
-        by(key, customer), request, DIALECT_RULES, draft(request, CATALOGUE, LIST, DIALECT_RULES, date(2026, 3, 1))
+        by(key, customer),
+        request,
+        DIALECT_RULES,
+        price_order(request, CATALOGUE, LIST, DIALECT_RULES, date(2026, 3, 1)),
     )
 
 

@@ -10,15 +10,15 @@ from opensmm.base.ids import RuleId, ServiceId
 from opensmm.domain import links as places
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.codes import RefusalCode
-from opensmm.domain.links import Target, targets
-from opensmm.domain.policy import MAX_VALUE, NO_POLICY, PolicyRule, RuleKind, compiled, read_place, read_value
+from opensmm.domain.links import Target, read_targets
+from opensmm.domain.policy import MAX_VALUE, NO_POLICY, PolicyRule, RuleKind, compile_policy, read_place, read_value
 from opensmm.domain.service_rules import check_sellable
 
 PROHIBIT, DENY, ALLOW = RuleKind.PROHIBIT, RuleKind.DENY, RuleKind.ALLOW
 
 
 def policy(*rules):
-    return compiled(1, [PolicyRule(RuleId(at), kind, value) for at, (kind, value) in enumerate(rules, 1)])
+    return compile_policy(1, [PolicyRule(RuleId(at), kind, value) for at, (kind, value) in enumerate(rules, 1)])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def plainly_denied(rules, target):
 
 @given(RULES, LINKS)
 def test_a_verdict_is_what_all_rules_one_by_one_say(rules, link):
-    (target,) = targets(link)
+    (target,) = read_targets(link)
     assert plainly_denied(rules, target) == policy(*rules).denies(link)
 
 
@@ -196,7 +196,7 @@ NAMES = st.one_of(LABELS, LABELS.map("@{}".format), LABELS.map("@%61{}".format),
 
 @given(RULES, HOSTS, NAMES)
 def test_a_bare_name_beside_a_link_is_an_account_of_its_host(rules, host, name):
-    (bare,) = targets(name)
+    (bare,) = read_targets(name)
     there = Target(host, (bare.account,), bare.account)
     assert plainly_denied(rules, there) == policy(*rules).denies_any([name], f"https://{host}/x")
 
@@ -307,7 +307,7 @@ def test_nothing_is_sold_that_does_not_say_how_it_is_delivered():
 
 @pytest.mark.parametrize("field", ["name", "category", "description"])
 def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field):
-    rules = compiled(1, [PolicyRule(RuleId(3), PROHIBIT, "review*", "they mislead")])
+    rules = compile_policy(1, [PolicyRule(RuleId(3), PROHIBIT, "review*", "they mislead")])
     wordy = service(**{field: "Shop reviews"})
     (refused,) = check_sellable([wordy, service()], rules)
     told = {"service": 7, "service_name": wordy.name, "rule": 3, "phrase": "review*", "reason": "they mislead"}
@@ -330,5 +330,5 @@ def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field)
     ],
 )
 def test_a_prohibited_phrase_is_found_through_encodings_tags_and_what_does_not_show(name):
-    policy = compiled(1, [PolicyRule(RuleId(1), RuleKind.PROHIBIT, "blue tick")])
+    policy = compile_policy(1, [PolicyRule(RuleId(1), RuleKind.PROHIBIT, "blue tick")])
     assert policy.prohibits(name) is not None

@@ -15,7 +15,7 @@ from opensmm.domain.polling import (
     OrderEnd,
     PolledDelivery,
     StatusReport,
-    apply,
+    apply_report,
     end_of_order,
     poll_again_after,
     with_clear_charge,
@@ -69,22 +69,22 @@ def told(status, remains=None, start_count=None, charge=None):
     ],
 )
 def test_a_report_is_believed_inside_its_bounds(state, report, news):
-    assert news == apply(known(state), report, NOON)
+    assert news == apply_report(known(state), report, NOON)
     assert news.state in TRANSITIONS[state]
 
 
 def test_a_cancel_without_a_word_gives_all_back_where_nothing_was_delivered():
     for before in (None, 100):
-        assert DeliveryNews(S.CANCELED, 7, 100) == apply(known(remains=before), told(W.CANCELED), NOON)
+        assert DeliveryNews(S.CANCELED, 7, 100) == apply_report(known(remains=before), told(W.CANCELED), NOON)
 
 
 def test_what_has_not_begun_is_wholly_undelivered_whatever_a_v1_page_says():
     fresh = known(start_count=None, remains=None)
-    assert DeliveryNews(S.PENDING, None, 100) == apply(fresh, told(W.PENDING, 0), NOON)
+    assert DeliveryNews(S.PENDING, None, 100) == apply_report(fresh, told(W.PENDING, 0), NOON)
 
 
 def test_an_end_without_a_word_on_what_remains_is_the_operators():
-    assert DeliveryNews(S.HELD, None, 100) == apply(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
+    assert DeliveryNews(S.HELD, None, 100) == apply_report(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
 
 
 @pytest.mark.parametrize(
@@ -97,22 +97,22 @@ def test_an_end_without_a_word_on_what_remains_is_the_operators():
     ],
 )
 def test_a_package_ends_whole_or_not_at_all(report, news):
-    assert news == apply(known(quantity=1, packaged=True, remains=1), report, NOON)
+    assert news == apply_report(known(quantity=1, packaged=True, remains=1), report, NOON)
 
 
 @pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))
 @pytest.mark.parametrize("status", W)
 def test_only_what_is_at_a_provider_hears_reports(state, status):
-    assert None is apply(known(state), told(status, 40), NOON)
+    assert None is apply_report(known(state), told(status, 40), NOON)
 
 
 def test_an_unknown_word_changes_nothing():
-    assert None is apply(known(), StatusReport(None, 5, 10), NOON)
+    assert None is apply_report(known(), StatusReport(None, 5, 10), NOON)
 
 
 @pytest.mark.parametrize(("asked", "heard"), [(-1, False), (0, False), (1, True)])
 def test_older_answers_never_overwrite_newer_ones(asked, heard):
-    news = apply(known(polled=NOON), told(W.IN_PROGRESS, 50), NOON + timedelta(seconds=asked))
+    news = apply_report(known(polled=NOON), told(W.IN_PROGRESS, 50), NOON + timedelta(seconds=asked))
     assert heard == (news is not None)
 
 
@@ -131,7 +131,7 @@ REPORTS = st.builds(
 def test_whatever_is_reported_what_remains_lies_between_nothing_and_everything(
     state, quantity, packaged, start, part, report
 ):
-    news = apply(PolledDelivery(state, quantity, packaged, start, int(quantity * part), None), report, NOON)
+    news = apply_report(PolledDelivery(state, quantity, packaged, start, int(quantity * part), None), report, NOON)
     if news is not None:
         assert 0 <= news.remains <= quantity
         assert news.state in TRANSITIONS[state]
@@ -202,7 +202,7 @@ def test_accepted_and_ended_states_are_apart():
 
 @pytest.mark.parametrize(("start", "remains"), [(None, 100), (0, 100), (7, 0)])
 def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_remains(start, remains):
-    news = apply(
+    news = apply_report(
         known(start_count=None, remains=None), StatusReport(OrderStatus.IN_PROGRESS, start_count=start, remains=0), NOON
     )
     assert news is not None
@@ -221,7 +221,9 @@ def test_remains_with_a_point_before_three_digits_are_read_where_thousands_are_t
 
 @pytest.mark.parametrize("charge", [None, Decimal("0.5")])
 def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
-    news = apply(known(remains=None), StatusReport(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON)
+    news = apply_report(
+        known(remains=None), StatusReport(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON
+    )
     assert news is not None
     assert DeliveryState.HELD is news.state
 

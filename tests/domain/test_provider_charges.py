@@ -8,7 +8,7 @@ import pytest
 
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.provider_charges import LEAST_SAMPLES, ChargeSample, compares, find_unit_price, may_cost
+from opensmm.domain.provider_charges import LEAST_SAMPLES, ChargeSample, find_unit_price, is_comparable, may_cost
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SENT, CLOSED = START + timedelta(seconds=100), START + timedelta(seconds=120)
@@ -91,6 +91,6 @@ def test_charges_rounded_up_to_the_cent_tell_large_orders_apart_and_small_ones_n
 
 @pytest.mark.parametrize("said", [told(None), told("0"), told("0.00000"), told("-0.45"), told("0.45", currency="EUR")])
 def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(said):
-    assert not compares(said, known(MIXED, 500))
-    assert compares(told("0.45"), known(MIXED, 500))
-    assert compares(told("0.45", currency=""), known(MIXED, 500))
+    assert not is_comparable(said, known(MIXED, 500))
+    assert is_comparable(told("0.45"), known(MIXED, 500))
+    assert is_comparable(told("0.45", currency=""), known(MIXED, 500))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opensmm.domain.service_identity import is_another
+from opensmm.domain.service_identity import is_another_product
 
 REWORDED = [
     ("Instagram Likes", "Instagram Likes [R30]"),
@@ -39,14 +39,14 @@ OTHERS = [
 
 @pytest.mark.parametrize(("before", "after"), REWORDED)
 def test_rewording_is_no_other_service(before, after):
-    assert not is_another(before, "Best sellers", after, "🔥 Top")
-    assert not is_another(after, "", before, "")
+    assert not is_another_product(before, "Best sellers", after, "🔥 Top")
+    assert not is_another_product(after, "", before, "")
 
 
 @pytest.mark.parametrize(("before", "after"), OTHERS)
 def test_what_sells_something_else_is_another_service(before, after):
-    assert is_another(before, "Social", after, "Social")
-    assert is_another(after, "", before, "")
+    assert is_another_product(before, "Social", after, "Social")
+    assert is_another_product(after, "", before, "")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_what_sells_something_else_is_another_service(before, after):
     ],
 )
 def test_what_the_name_does_not_tell_its_category_does(before, after, another):
-    assert another is is_another("Server 1 [R30]", before, "Server 1 [R30]", after)
+    assert another is is_another_product("Server 1 [R30]", before, "Server 1 [R30]", after)
 
 
 def test_a_name_that_says_what_it_sells_may_stand_in_any_category():
-    assert not is_another("Instagram Likes", "Instagram Likes", "Instagram Likes", "New arrivals of TikTok")
+    assert not is_another_product("Instagram Likes", "Instagram Likes", "Instagram Likes", "New arrivals of TikTok")

@@ -9,13 +9,13 @@ from msgspec import structs
 from opensmm.base.ids import ProviderId, RuleId, ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
-from opensmm.domain.codes import MALFORMED, OperatorRefusal, RefusalCode
-from opensmm.domain.policy import NO_POLICY, PolicyRule, RuleKind, compiled
+from opensmm.domain.codes import MISUSES, OperatorRefusal, RefusalCode
+from opensmm.domain.policy import NO_POLICY, PolicyRule, RuleKind, compile_policy
 from opensmm.domain.price_sync import ListedRoute, RouteStanding, ServiceLine, SyncRules
 from opensmm.domain.pricing import PriceTerms
 from opensmm.domain.provider_services import ProviderService
 from opensmm.domain.routes import RouteTo
-from opensmm.domain.service_edits import edited, plan_edit, price_moves, rebased
+from opensmm.domain.service_edits import plan_edit, price_moves, rebase_plan, set_fields
 from opensmm.domain.service_rules import (
     EDITABLE,
     MAX_AVERAGE_TIME_MIN,
@@ -25,8 +25,8 @@ from opensmm.domain.service_rules import (
     MAX_REFILL_DAYS,
     MAX_REFILL_WAIT_H,
     MAX_SERVICE_NAME,
-    bears_on_sale,
     check_sellable,
+    may_affect_sale,
     not_for_sale,
     read_price,
     read_rate,
@@ -39,7 +39,7 @@ LIKES = Service(
     ServiceId(1), "Likes", ServiceType.DEFAULT, "First", Decimal(1), 1, 100,
     delivery_method=DeliveryMethod.STAFF_WORK,
 )  # fmt: skip
-REVIEWS = compiled(1, [PolicyRule(RuleId(3), RuleKind.PROHIBIT, "review*")])
+REVIEWS = compile_policy(1, [PolicyRule(RuleId(3), RuleKind.PROHIBIT, "review*")])
 
 
 def refused(call, *arguments):
@@ -80,7 +80,7 @@ def test_of_a_service_that_may_be_like_this_nothing_is_refused():
 def test_a_field_out_of_its_limit_is_refused_by_a_code(name, value, code):
     found = service_refusals(structs.replace(LIKES, **{name: value}), [name])
     assert [code] == [one.code for one in found]
-    assert {code} <= MALFORMED
+    assert {code} <= MISUSES
 
 
 def test_a_form_is_told_of_every_field_at_once():
@@ -111,8 +111,8 @@ def test_a_rate_is_a_plain_number_below_its_limit(text, code):
 
 
 def test_the_policy_is_asked_only_of_edits_that_it_may_refuse():
-    assert bears_on_sale(None, LIKES)
-    assert not bears_on_sale(LIKES, structs.replace(LIKES, rate=Decimal(2), min=5, cancel=True))
+    assert may_affect_sale(None, LIKES)
+    assert not may_affect_sale(LIKES, structs.replace(LIKES, rate=Decimal(2), min=5, cancel=True))
     for name, value in (
         ("name", "A"),
         ("category", "B"),
@@ -120,9 +120,9 @@ def test_the_policy_is_asked_only_of_edits_that_it_may_refuse():
         ("delivery_method", DeliveryMethod.PAID_ADS),
     ):
         after = structs.replace(LIKES, **{name: value})
-        assert bears_on_sale(LIKES, after)
-        assert not bears_on_sale(LIKES, structs.replace(after, on_sale=False))
-    assert bears_on_sale(structs.replace(LIKES, on_sale=False), LIKES)
+        assert may_affect_sale(LIKES, after)
+        assert not may_affect_sale(LIKES, structs.replace(after, on_sale=False))
+    assert may_affect_sale(structs.replace(LIKES, on_sale=False), LIKES)
 
 
 def test_of_several_that_may_not_be_sold_the_first_few_are_named():
@@ -148,7 +148,7 @@ def test_of_several_that_may_not_be_sold_the_first_few_are_named():
 def test_nobody_sets_what_follows_from_price_lists():
     assert not {"id", "type", "cost", "halted"} & EDITABLE
     with pytest.raises(ValueError, match="cost"):
-        edited(LIKES, {"cost": Decimal(1)})
+        set_fields(LIKES, {"cost": Decimal(1)})
 
 
 def test_a_plan_has_what_changes_before_and_after_and_what_may_not_become_so():
@@ -169,10 +169,10 @@ def test_a_plan_has_what_changes_before_and_after_and_what_may_not_become_so():
 def test_a_plan_is_written_over_other_edits_and_not_over_its_own():
     plan = plan_edit([LIKES], {"min": 5}, NO_POLICY, SAVE)
     renamed = structs.replace(LIKES, name="Mine")
-    assert [structs.replace(renamed, min=5)] == rebased(plan, {LIKES.id: renamed})
+    assert [structs.replace(renamed, min=5)] == rebase_plan(plan, {LIKES.id: renamed})
     for standing in ({}, {LIKES.id: structs.replace(LIKES, min=7)}):
         with pytest.raises(OperatorRefusal) as stale:
-            rebased(plan, standing)
+            rebase_plan(plan, standing)
         assert (RefusalCode.STALE_PLAN, [1]) == (stale.value.code, stale.value.fields["services"])
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensmm.domain import links
-from opensmm.domain.links import Target, fold, host_of, targets
+from opensmm.domain.links import Target, fold, host_of, read_targets
 
 
 @pytest.mark.parametrize(
@@ -71,25 +71,25 @@ from opensmm.domain.links import Target, fold, host_of, targets
     ],
 )
 def test_a_link_leads_to_one_place_however_it_is_spelt(link, host, path, account):
-    assert (Target(host, path, account),) == targets(link)
+    assert (Target(host, path, account),) == read_targets(link)
     assert host == host_of(link)
 
 
 @pytest.mark.parametrize("fragment", ["bob", "/bob", "!/bob", "/@bob", "b%6fb", "!bob?x=/y"])
 def test_what_stands_behind_a_hash_counts_where_there_is_no_path(fragment):
-    plain, read = targets(f"https://example.com/#{fragment}")
+    plain, read = read_targets(f"https://example.com/#{fragment}")
     assert Target("example.com", (), "") == plain
     assert ("example.com", "bob") == (read.host, read.account)
-    assert 1 == len(targets(f"https://example.com/x#{fragment}"))
+    assert 1 == len(read_targets(f"https://example.com/x#{fragment}"))
 
 
 def test_a_host_behind_a_hash_is_none():
-    assert {"evil.example"} == {one.host for one in targets("https://evil.example#@good.example/x")}
+    assert {"evil.example"} == {one.host for one in read_targets("https://evil.example#@good.example/x")}
 
 
 def test_an_escaped_slash_is_read_both_ways():
-    assert (("a/b", "c"), ("a", "b", "c")) == tuple(one.path for one in targets("https://example.com/a%2Fb/c"))
-    both = [one.path for one in targets("https://example.com/denied/x%2f..%2f..%2fok")]
+    assert (("a/b", "c"), ("a", "b", "c")) == tuple(one.path for one in read_targets("https://example.com/a%2Fb/c"))
+    both = [one.path for one in read_targets("https://example.com/denied/x%2f..%2f..%2fok")]
     assert [("denied", "x/../../ok"), ("ok",)] == both
 
 
@@ -100,7 +100,7 @@ SEGMENTS = st.lists(st.from_regex(r"[a-z0-9_.-]{0,6}[a-z0-9_-]", fullmatch=True)
 
 @given(ANY_LINK)
 def test_no_text_is_too_odd_to_be_read(link):
-    for target in targets(link):
+    for target in read_targets(link):
         assert target.host == host_of(link)
         assert all(target.path)
 
@@ -127,7 +127,7 @@ def test_every_spelling_of_a_place_is_the_same_place(host, segments, data):
     joint = data.draw(st.sampled_from(["/", "//", "/./", "/x/../"]))
     tail = data.draw(st.sampled_from(["", "/", "?a=/b", "#/c", "/?@evil.example/"]))
     odd = f"{scheme}{login}{spelt}{port}/{joint.join(segments)}{tail}"
-    expected, found = targets(plain)[0], targets(odd)[0]
+    expected, found = read_targets(plain)[0], read_targets(odd)[0]
     assert (expected.host, expected.path) == (found.host, found.path)
 
 
@@ -145,4 +145,4 @@ def test_a_name_in_letters_and_in_punycode_is_one_host(label):
 
 @given(ANY_LINK.filter(links.acceptable))
 def test_what_is_acceptable_has_a_place(link):
-    assert targets(link)
+    assert read_targets(link)

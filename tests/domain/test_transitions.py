@@ -8,12 +8,12 @@ import pytest
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.domain.dispatch import TRANSITIONS, DeliveryState
-from opensmm.domain.orders import ENDED_ORDERS, LIVE_ORDERS, ORDER_TRANSITIONS, OrderState, OrderStatus
+from opensmm.domain.orders import ENDED_ORDER_STATES, LIVE_ORDER_STATES, ORDER_TRANSITIONS, OrderState, OrderStatus
 from opensmm.domain.refills import ENDED_REFILLS, OPEN_REFILLS, REFILL_TRANSITIONS, RefillStatus
 from opensmm.domain.subscriptions import (
     POST_TRANSITIONS,
+    POST_WAITS,
     WAITING,
-    WAITS,
     KnownPost,
     PostState,
     Subscription,
@@ -39,8 +39,8 @@ def test_a_table_has_every_state_and_an_end_that_can_be_reached_from_each(table,
 
 
 def test_the_sets_that_the_core_asks_for_are_those_of_the_tables():
-    assert {OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED} == LIVE_ORDERS
-    assert {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED} == ENDED_ORDERS
+    assert {OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED} == LIVE_ORDER_STATES
+    assert {OrderState.COMPLETED, OrderState.PARTIAL, OrderState.CANCELED} == ENDED_ORDER_STATES
     assert {RefillStatus.PENDING, RefillStatus.IN_PROGRESS} == OPEN_REFILLS
     assert {RefillStatus.COMPLETED, RefillStatus.REJECTED, RefillStatus.CANCELED} == ENDED_REFILLS
     assert {PostState.UNTOLD, PostState.UNPAID} == WAITING
@@ -69,7 +69,7 @@ ANSWERS = (
 
 def test_a_post_moves_along_the_table_whatever_its_provider_and_its_customer_do():
     seen = set()
-    choices = product(PostState, ANSWERS, (0, 10**9), (frozenset(), frozenset({"7"})), (timedelta(0), WAITS))
+    choices = product(PostState, ANSWERS, (0, 10**9), (frozenset(), frozenset({"7"})), (timedelta(0), POST_WAITS))
     for state, answer, available, taken, age in choices:
         known = [KnownPost("7", state, NOW - age)]
         for post in take_in(subscription(available), {"7": answer}, known, taken, NOW):

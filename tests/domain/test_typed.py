@@ -7,8 +7,8 @@ import pytest
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT, SMALLEST, check_amount, read_amount
-from opensmm.domain.audit import MAX_REASON, Actor, ActorKind, By, reasoned
-from opensmm.domain.codes import MALFORMED, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.audit import MAX_REASON, Actor, ActorKind, By, with_reason
+from opensmm.domain.codes import MISUSES, FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.payments import chargeback_reference, check_recipient, read_payment
 from opensmm.domain.provider_ids import check_provider_order
 
@@ -44,7 +44,7 @@ def by(reason):
 
 
 def test_a_reason_is_trimmed():
-    assert by("asked for") == reasoned(by("  asked for\n"))
+    assert by("asked for") == with_reason(by("  asked for\n"))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_reason_is_trimmed():
     ],
 )
 def test_a_reason_that_will_not_do_is_refused(reason, code):
-    refused = refusal(reasoned, by(reason))
+    refused = refusal(with_reason, by(reason))
     assert (code, FieldCode.REASON) == (refused.code, refused.fields["field"])
 
 
@@ -84,5 +84,5 @@ def test_only_what_is_taken_from_a_customer_is_given_to_another():
 
 
 def test_what_is_typed_wrongly_is_told_from_what_the_panel_refuses():
-    assert {RefusalCode.BAD_AMOUNT, RefusalCode.FIELD_BLANK, RefusalCode.BAD_KEY} <= MALFORMED
-    assert RefusalCode.CUSTOMER_EXISTS not in MALFORMED
+    assert {RefusalCode.BAD_AMOUNT, RefusalCode.FIELD_BLANK, RefusalCode.BAD_KEY} <= MISUSES
+    assert RefusalCode.CUSTOMER_EXISTS not in MISUSES

@@ -35,7 +35,7 @@ class Pair:
     def __init__(self, folder: Path, embedded: EmbeddedPostgres) -> None:
         self.embedded = embedded
         self.user = os_users.server_user(folder / "postgres")
-        self.binaries = programs.binaries(self.user)
+        self.binaries = programs.find_binaries(self.user)
         self._folder = folder
         self._copy = folder / STANDBY
         self._sockets = folder / "s"

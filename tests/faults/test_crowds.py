@@ -14,7 +14,7 @@ from tests.faults.processes import apis
 from tests.panel import LINK, PEPPER, acting, balance, broken, buyer, fetch, now
 
 from opensmm.actions import customers
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 
 CROWD, AFFORDED = 2_000, 200
 TIMES = int(os.environ.get("OPENSMM_TEST_CROWDS", "1"))
@@ -25,7 +25,7 @@ BIG_CROWD, MANY_AFFORDED = 10_000, 1_000
 async def two_keys(stocked):
     """A customer with funds for 200 orders of 0.09, and its two keys."""
     ann = await buyer(stocked, "18.00")
-    key = fresh_key("second")
+    key = make_key("second")
     await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     return ann, [ann.key, key.text]
 
@@ -60,7 +60,7 @@ async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_co
     with apis(2, database.app_url, tmp_path) as urls:
         for _ in track(range(TIMES), "crowds", console=Console(stderr=True), disable=TIMES == 1):
             ann = await buyer(stocked, "90.00")
-            key = fresh_key("second")
+            key = make_key("second")
             await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
             said = await crowd(urls, [ann.key, key.text], BIG_CROWD)
             told = [answer["order"] for _, answer in said if "order" in answer]

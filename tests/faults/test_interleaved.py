@@ -105,7 +105,7 @@ def own(found, scene):
 
 async def prepare(conn, worker, api, ann, clock, state):
     """An order in a state, as the worker's own steps bring it there."""
-    await providers.is_well(conn, [ProviderId(1)])  # one that left tries unsure is left alone for a while
+    await providers.record_answers(conn, [ProviderId(1)])  # one that left tries unsure is left alone for a while
     scene = Scene(await api.add(ann.key), ann, worker.registry, clock)
     if state == "queued":
         return scene

@@ -145,7 +145,7 @@ async def test_a_key_that_they_revoked_has_orders_wait_and_stands_in_no_evidence
 
 async def test_their_price_list_is_read_as_they_sell_it(pair):
     ((provider,),) = await fetch(pair.our_books, "select id from provider where kind = 'panel'")
-    row = pair.our_works.registry.contact(provider).row
+    row = pair.our_works.registry.connection_to(provider).row
     calls = CallSettings(PEPPER, 5, private=True)
     async with provider_check.client_of(row, calls) as client:
         offered = await client.services()

@@ -9,7 +9,7 @@ from tests.panel import at_last
 from tests.stepped_worker import TIMEOUT_S, FakeProvider, served
 
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
+from opensmm.domain.dispatch import Accepted, AccountFault, Declined, Deferred, TurnedAway, Unsure
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import UnreadAnswer
 from opensmm.domain.refills import RefillStatus
@@ -168,7 +168,7 @@ async def test_a_silent_or_dripping_provider_is_given_up_in_time(fake, provider)
 )
 async def test_only_a_connection_never_made_proves_that_nothing_was_written(fake, url, why):
     client = PanelClient(fake.client._session, url, "k", V2, TIMEOUT_S)
-    assert NotSent(why) == await client.add(ASK)
+    assert Deferred(why) == await client.add(ASK)
     with pytest.raises(NoAnswer) as told:
         await client.balance()
     assert why == told.value.fault

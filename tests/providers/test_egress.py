@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tests.stepped_worker import FakeProvider, served
 
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Accepted, AccountFault, Declined, NotSent, TurnedAway, Unsure
+from opensmm.domain.dispatch import Accepted, AccountFault, Declined, Deferred, TurnedAway, Unsure
 from opensmm.domain.requests import AddOrder
 from opensmm.providers import egress
 from opensmm.providers.call_failures import NoAnswer
@@ -73,12 +73,12 @@ async def buy(url, *, resolver=None, private=False):
         await close_session(session)
 
 
-TOO_MANY = NotSent(CallFault(CallCode.PUT_OFF, {"words": "Too many requests"}), "Too many requests")
+TOO_MANY = Deferred(CallFault(CallCode.PUT_OFF, {"words": "Too many requests"}), "Too many requests")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", NOWHERE, "127.1"])
 async def test_an_address_of_the_house_is_not_called(fake, host):
-    assert isinstance(await buy(f"http://{host}:{fake.port}/api/v2"), NotSent)
+    assert isinstance(await buy(f"http://{host}:{fake.port}/api/v2"), Deferred)
     assert [] == fake.asked
 
 
@@ -86,7 +86,7 @@ async def test_an_address_of_the_house_is_not_called(fake, host):
 async def test_a_name_that_stands_for_the_house_is_not_called(fake, addresses):
     names = Names(*addresses)
     outcome = await buy(f"http://panel.example:{fake.port}/api/v2", resolver=names)
-    assert NotSent(CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": "panel.example"})) == outcome
+    assert Deferred(CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": "panel.example"})) == outcome
     assert (1, []) == (names.asked, fake.asked)
 
 
@@ -116,7 +116,7 @@ async def test_what_was_looked_at_is_what_is_called(fake):
 async def test_what_a_status_beside_the_words_proves(fake, answer, outcome):
     fake.answers["add"] = answer
     said = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
-    assert outcome == (said if isinstance(outcome, Declined | NotSent | TurnedAway) else type(said))
+    assert outcome == (said if isinstance(outcome, Declined | Deferred | TurnedAway) else type(said))
 
 
 @pytest.mark.parametrize("echo", [KEY, "their%20secret%20key%2F1"])
@@ -147,7 +147,7 @@ async def test_an_answer_that_unpacks_to_a_gigabyte_is_read_no_further_than_the_
 async def test_a_certificate_that_nobody_signed_is_refused_before_a_byte_is_written(tmp_path):
     async with self_signed(tmp_path) as (port, heard):
         outcome = await buy(f"https://localhost:{port}/api/v2", private=True)
-        assert isinstance(outcome, NotSent)
+        assert isinstance(outcome, Deferred)
         assert isinstance(outcome.answer, CallFault)
         assert CallCode.CERTIFICATE_NOT_TRUSTED is outcome.answer.code
         assert f"localhost:{port}" == outcome.answer.fields["at"]

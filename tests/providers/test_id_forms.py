@@ -27,7 +27,7 @@ async def panel():
 
 def anew(client):
     """Forgets what was learned and not kept, as another process."""
-    client.forms = KnownForms(client.forms.learned)
+    client.forms = KnownForms(client.forms.new_forms)
 
 
 def asked(fake):
@@ -105,7 +105,7 @@ async def test_strangers_who_are_turned_down_tell_nothing_of_how_our_orders_are_
     fake.answers["status"] = lambda form: DONE if form.get("order", "") in ("7001", "7002") else UNKNOWN
     await client.look_ups(["1", "2"])
     assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
-    assert {"status": IdForm.ONE_BY_ONE} == client.forms.learned
+    assert {"status": IdForm.ONE_BY_ONE} == client.forms.new_forms
 
 
 async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
@@ -128,7 +128,7 @@ async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
     client.forms = KnownForms({"status": IdForm.ONE_BY_ONE})
     fake.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
     assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
-    assert {"status": IdForm.LIST_OF_ONE} == client.forms.learned
+    assert {"status": IdForm.LIST_OF_ONE} == client.forms.new_forms
 
 
 def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
@@ -137,6 +137,6 @@ def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
     known.learn("cancel", IdForm.ONE_BY_ONE)
     known.refresh({"status": IdForm.LIST_OF_ONE})
     assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(known.form_of, ("status", "cancel", "refill")))
-    assert {"cancel": IdForm.ONE_BY_ONE} == known.learned
+    assert {"cancel": IdForm.ONE_BY_ONE} == known.new_forms
     known.refresh({"status": IdForm.LIST_OF_ONE, "cancel": IdForm.ONE_BY_ONE})
-    assert {} == known.learned
+    assert {} == known.new_forms

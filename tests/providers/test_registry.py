@@ -41,26 +41,26 @@ async def registry():
 
 @pytest.mark.parametrize("error", [UnicodeError("label too long"), RuntimeError("Session is closed"), KeyError("x")])
 async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, capfd, error):
-    broken = registry.contact(FIRST).provider
+    broken = registry.connection_to(FIRST).provider
 
     async def ask(provider, group):
         if provider is broken:
             raise error
         return [await provider.balance()] * len(group)
 
-    told = await registry.ask_about([_PanelItem(FIRST), _PanelItem(SECOND)], ask)
+    told = await registry.call_about([_PanelItem(FIRST), _PanelItem(SECOND)], ask)
     assert [SECOND] == [asked.provider for asked, _ in told]
     printed = capfd.readouterr()
     assert type(error).__name__ in printed.out + printed.err
     for _ in range(20):
         await registry.call_one(FIRST, [_PanelItem(FIRST)], ask)
     assert [SECOND] == registry.answering
-    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.connection_to(FIRST).throttle.polling == registry.connection_to(FIRST).throttle.taken
 
 
 async def test_a_session_that_was_closed_is_no_answer(registry):
-    await close_session(registry.contact(FIRST).provider._session)
-    told = await registry.ask_panels([FIRST, SECOND], PanelClient.balance)
+    await close_session(registry.connection_to(FIRST).provider._session)
+    told = await registry.call_panels([FIRST, SECOND], PanelClient.balance)
     assert [SECOND] == [provider for provider, _ in told]
 
 
@@ -98,7 +98,7 @@ async def test_a_session_that_is_closed_while_it_looks_a_name_up_is_no_answer(re
     asking, session = looking_up
     await close_session(session)
     assert await asking is None
-    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.connection_to(FIRST).throttle.polling == registry.connection_to(FIRST).throttle.taken
 
 
 async def test_who_asks_may_be_cancelled(registry, looking_up):
@@ -106,7 +106,7 @@ async def test_who_asks_may_be_cancelled(registry, looking_up):
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert 0 == registry.contact(FIRST).throttle.polling == registry.contact(FIRST).throttle.taken
+    assert 0 == registry.connection_to(FIRST).throttle.polling == registry.connection_to(FIRST).throttle.taken
 
 
 async def test_a_name_that_cannot_be_asked_for_is_no_answer():

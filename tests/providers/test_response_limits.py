@@ -9,7 +9,7 @@ from tests.stepped_worker import FakeProvider, served
 
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.dispatch import Accepted, Unsure
-from opensmm.domain.provider_services import MAX_OFFERS
+from opensmm.domain.provider_services import MAX_LISTED_SERVICES
 from opensmm.domain.requests import (
     MAX_IDS,
     AddOrder,
@@ -141,4 +141,4 @@ def test_a_price_list_of_every_offer_allowed_is_within_its_bound():
         "service": 7, "name": "Likes, fast", "type": "Default", "category": "First, best", "rate": "0.90", "min": "10",
         "max": "10000", "refill": True, "cancel": False, "dripfeed": False, "average_time": 5, "desc": "a, b, c",
     }  # fmt: skip
-    assert count_values(json.dumps(line).encode()) < PRICE_LIST.values // MAX_OFFERS
+    assert count_values(json.dumps(line).encode()) < PRICE_LIST.values // MAX_LISTED_SERVICES

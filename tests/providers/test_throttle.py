@@ -135,7 +135,7 @@ async def test_when_nobody_calls_any_more_nobody_waits(slots):
     await asyncio.sleep(0)
     assert 5 == slots.taken
     assert not slots.is_stopped
-    slots.let_all_through()
+    slots.release_waiters()
     assert slots.is_stopped
     done.set()
     await at_last(asyncio.gather(*calls))

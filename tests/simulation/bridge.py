@@ -48,43 +48,77 @@ from opensmm.store.connection import Connection
 from opensmm.store.payments import BookedReference
 
 STANDS_FOR: Sequence[tuple[ModuleType, ModuleType, Sequence[str]]] = (
-    (placing, placing_rows, ("lock", "remembered", "active_links", "keep", "remember", "hold_links")),
-    (dispatch, dispatch_rows, ("claim", "claim_at_each", "release", "record", "recover", "hold_waiting")),
+    (placing, placing_rows, ("lock", "find_records", "find_active_links", "keep", "remember", "hold_links")),
+    (dispatch, dispatch_rows, ("claim", "claim_at_each", "schedule_runs", "record", "recover", "hold_waiting")),
     (
         providers,
         provider_rows,
-        ("providers", "keep_forms", "fared", "failed", "is_well", "half_open", "tried", "forget_readings"),
+        (
+            "providers",
+            "keep_forms",
+            "lock_changed",
+            "record_failures",
+            "record_answers",
+            "lock_half_open",
+            "mark_tested",
+            "forget_readings",
+        ),
     ),
-    (providers, manual, ("left_behind",)),
-    (settlement, ending_rows, ("owners", "lock", "sold", "end")),
+    (providers, manual, ("list_left_behind",)),
+    (settlement, ending_rows, ("owners", "lock", "list_live", "end")),
     (
         evidence,
         evidence_rows,
-        ("claim", "doubted", "neighbours", "bills", "known", "keep", "lock_unsure", "look_again"),
+        (
+            "claim",
+            "list_doubted",
+            "neighbours",
+            "charge_samples",
+            "find_known",
+            "keep",
+            "lock_unsure",
+            "schedule_check",
+        ),
     ),
-    (settlement, cancels, ("cancelable", "end_unsent", "ask_provider")),
-    (order_actions, intervention_rows, ("subject", "tried", "end", "queue_again")),
-    (clocks, clock_rows, ("now", "look", "keep", "note", "steps")),
-    (polling, progress_rows, ("claim", "claim_watched", "record", "cancels", "told_again", "told_in_vain", "passed")),
+    (settlement, cancels, ("lock_cancelable", "end_unsent", "ask_provider")),
+    (order_actions, intervention_rows, ("lock_subject", "list_newest_attempts", "end", "queue_again")),
+    (clocks, clock_rows, ("now", "lock_reading", "keep", "note", "steps")),
+    (
+        polling,
+        progress_rows,
+        (
+            "claim",
+            "claim_subscriptions",
+            "record",
+            "list_cancels",
+            "put_off_unclear",
+            "put_off_unanswered",
+            "record_cancels",
+        ),
+    ),
     (notices, notice_rows, ("keep_late", "keep_of_ended")),
     (polling, orders, ("views", "runs")),
-    (subscriptions, post_rows, ("untold", "known", "subscription", "taken", "make", "note", "set_missing", "stand")),
-    (refills, refill_rows, ("refillable", "add")),
+    (
+        subscriptions,
+        post_rows,
+        ("may_have_unreported", "list_known", "subscription", "find_taken", "make", "note", "set_missing", "set_state"),
+    ),
+    (refills, refill_rows, ("lock_refillable", "add")),
     (refills, refill_tasks, ("claim", "record")),
     (customers, customer_rows, ("lock", "transfer")),
     (
         payments,
         payment_rows,
         (
-            "hold",
+            "lock_reference",
             "lock_funds",
             "book",
-            "deposits_like",
+            "list_same_deposits",
             "add_deposit",
-            "referred",
-            "same_transfer",
-            "refer",
-            "correctable",
+            "find_booked",
+            "find_same_transfer",
+            "keep_reference",
+            "find_correctable",
         ),
     ),
     (customers, audit, ("note",)),
@@ -231,7 +265,7 @@ class Replay:
         if call.name == "book":
             self._booked[call.answer] = answer
         elif call.answer is not UNHEARD and call.name not in ("note", "transfer"):
-            if call.name == "look":  # PostgreSQL tells of a server and a timeline of its own
+            if call.name == "lock_reading":  # PostgreSQL tells of a server and a timeline of its own
                 answer = (call.answer[0], *answer[1:])
             model, real = _comparable(self._renumbered(call.answer)), _comparable(answer)
             assert model == real, f"{call.name}{told}: the model says {model}, PostgreSQL {real}"
@@ -242,9 +276,9 @@ class Replay:
         match call.name:
             case "add_deposit":
                 return (*told[:-1], self._booked[told[-1]])
-            case "correctable":
+            case "find_correctable":
                 return (self._booked[told[0]],)
-            case "refer":
+            case "keep_reference":
                 return (*told[:-1], self._renumbered(told[-1]))
             case "book":
                 return (told[0], self._booked.get(told[1]), *told[2:])

@@ -44,7 +44,7 @@ from opensmm.domain import (
     settlement,
 )
 from opensmm.domain.cancels import CancelStep, DeliveryPart
-from opensmm.domain.dispatch import Declined, DeliveryState, NotSent, TurnedAway, Unsure, Verdict
+from opensmm.domain.dispatch import Declined, Deferred, DeliveryState, TurnedAway, Unsure, Verdict
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
@@ -56,7 +56,7 @@ def _nothing(*told: Any, **more: Any) -> None:
     return None
 
 
-_settle, _apply, _after_sending = settlement.settle, polling.apply, dispatch.after_sending
+_settle, _apply, _after_sending = settlement.settle, polling.apply_report, dispatch.after_sending
 _record, _told_of, _keep = dispatching.record, following.build_result, model_placing.keep
 _model_record, _recover = model_dispatch.record, model_dispatch.recover
 _add = providers.Caller.add
@@ -221,13 +221,13 @@ _decide_cancel = canceling._Plan.decide
 
 async def _release_unfenced(connection: Any, batch: Any, registry: Any, now: Any) -> None:
     await _record(connection, batch, registry, now)
-    unsent = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, NotSent)]
-    await model_dispatch.release(connection, unsent)
+    unsent = [(claim.order, claim.run + 1, None) for claim, outcome in batch if isinstance(outcome, Deferred)]
+    await model_dispatch.schedule_runs(connection, unsent)
 
 
 async def _not_sent_after_all(self: Any, request: Any) -> Any:
     outcome = await _add(self, request)
-    return NotSent(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
+    return Deferred(outcome.answer) if isinstance(outcome, Unsure) and "500" in str(outcome.answer) else outcome
 
 
 _read_report, _read_refusal = provider_answers._read_report, provider_answers._read_refusal
@@ -257,8 +257,8 @@ async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
     """The state is written in one transaction, the money in another that never came."""
 
 
-_to_ask, _prove = evidence.to_ask, evidence._prove
-_doubted = model_evidence.doubted
+_to_ask, _prove = evidence.ids_to_look_up, evidence._prove
+_doubted = model_evidence.list_doubted
 
 
 def _but_the_last(between: Any, known: Any) -> Any:
@@ -282,7 +282,7 @@ async def _those_looked_into(connection: Any, asked: Any, now: Any, closed_by: A
 
 def _first_that_fits(suspect: Any, owners: Any, complete: bool) -> Any:
     mine = sorted(number for number, keys in (owners or {}).items() if suspect.key in keys)
-    return evidence.EvidenceProof(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
+    return evidence.Judgement(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
 
 
 def _silence_is_proof(suspect: Any, owners: Any, complete: bool) -> Any:
@@ -310,10 +310,12 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "remains unbounded",
         "ten times the quantity remains: ten times the charge goes back",
-        [(polling, "apply", _unbounded)],
+        [(polling, "apply_report", _unbounded)],
     ),
     Mutation(
-        "an end out of range believed", "a partial without a count stands", [(polling, "apply", _believed_partial)]
+        "an end out of range believed",
+        "a partial without a count stands",
+        [(polling, "apply_report", _believed_partial)],
     ),
     Mutation(
         "sent again after a time-out",
@@ -374,7 +376,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "news after the end",
         "completed, then cancelled: paid and given back",
-        [(model_polling, "_counts", _after_the_end_too), (polling, "apply", _never_ended)],
+        [(model_polling, "_counts", _after_the_end_too), (polling, "apply_report", _never_ended)],
     ),
     Mutation(
         "queued again after a crash", "its worker had sent it", [(model_dispatch, "recover", _sent_again_by_another)]
@@ -448,7 +450,9 @@ MUTATIONS: Sequence[Mutation] = (
         [(model_dispatch, "_bind", _overwritten)],
     ),
     Mutation(
-        "a payment booked twice", "the gateway tells everything twice", [(model_payments, "deposits_like", _forgotten)]
+        "a payment booked twice",
+        "the gateway tells everything twice",
+        [(model_payments, "list_same_deposits", _forgotten)],
     ),
     Mutation(
         "a link held for ever", "'You have active order with this link'", [(model_settlement, "_free_link", _nothing)]
@@ -463,17 +467,19 @@ MUTATIONS: Sequence[Mutation] = (
         "the provider took it in a little later: bought twice",
         [(staff, "PATIENCE", Patience(taking_in=timedelta(seconds=1), skew=timedelta()))],
     ),
-    Mutation("the last id not asked for", "it was that one: bought twice", [(evidence, "to_ask", _but_the_last)]),
-    Mutation("no controls", "a stranger's order is taken for ours", [(evidence, "controls", _nowhere)]),
+    Mutation(
+        "the last id not asked for", "it was that one: bought twice", [(evidence, "ids_to_look_up", _but_the_last)]
+    ),
+    Mutation("no controls", "a stranger's order is taken for ours", [(evidence, "choose_controls", _nowhere)]),
     Mutation(
         "ids known from another provider",
         "both count from a thousand: the id that was bought is not asked for",
-        [(model_evidence, "known", _known_anywhere)],
+        [(model_evidence, "find_known", _known_anywhere)],
     ),
     Mutation(
         "only those looked into may own",
         "what is found belonged to one whose turn had not come",
-        [(model_evidence, "doubted", _those_looked_into)],
+        [(model_evidence, "list_doubted", _those_looked_into)],
     ),
     Mutation("the first id that fits", "several were unsure at once", [(evidence, "_prove", _first_that_fits)]),
     Mutation(
@@ -483,7 +489,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "runs wait for one that was ended by hand",
         "the runs after one that is never sent are never due",
-        [(order_actions, "released", lambda *told: [])],
+        [(order_actions, "find_released", lambda *told: [])],
     ),
     Mutation(
         "a refill of nobody",

@@ -53,7 +53,7 @@ class SimulatedDesk(ProviderRegistry):
             row.id: ProviderConnection(row, self._callers[row.id], slots, CircuitBreaker()) for row in rows
         }
 
-    async def ask_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
+    async def call_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
         for provider, contact in self._connections.items():
             group = [item for item in items if item.provider == provider]
             pairs: list[tuple[Any, Any]] = []
@@ -114,4 +114,4 @@ class Api(Process):
 
         with patch.object(panels, "ReconnectingConnection", line), patch.object(panels, "Batcher", FakeBatcher):
             self.panel = panels.ApiOperations("", self._new_clock(self))
-        self.spawn(self.panel.look_at_catalogue(), "look")
+        self.spawn(self.panel.refresh_catalogue(), "look")

@@ -101,7 +101,7 @@ class Watchers(ProviderRegistry):
         super().__init__(b"", "", 20.0)
         self._lister: Any = lister
 
-    async def ask_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
+    async def call_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
         try:
             said = await call(self._lister, items) if items else []
         except NoAnswer:

@@ -13,7 +13,7 @@ from opensmm.store import pruning
 BESIDE = (
     (placing.commit_recovery, commit_recovery, ("recover",)),
     (customers, pruning, ("forget_idempotency", "forget_batches")),
-    (connection, db, ("lost", "commit", "rollback")),
+    (connection, db, ("is_connection_error", "commit", "rollback")),
 )
 NAMES = [(model, real, name) for model, real, names in (*STANDS_FOR, *BESIDE) for name in names]
 

@@ -325,7 +325,7 @@ class World(Surroundings):
         if dice.once_in(8):
             api = dice.one_of(self.apis)
             if not api.busy("look"):
-                api.spawn(api.panel.look_at_catalogue(), "look")
+                api.spawn(api.panel.refresh_catalogue(), "look")
             return
         worker = dice.one_of(self.workers)
         if not self._frozen(worker):

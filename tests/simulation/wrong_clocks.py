@@ -77,7 +77,7 @@ CLOCKS: Sequence[Mutation] = (
         "neighbours on two sides of a step",
         "another node took over, whose clock was ahead: minutes had not passed that seemed to have",
         [
-            (evidence, "beyond", _as_written),
+            (evidence, "widen_over_steps", _as_written),
             (evidence._Location, "spans", _never),
             (ProcessClock, "look", _noted_and_trusted),
         ],

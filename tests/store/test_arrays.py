@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensmm.store.arrays import absent_or, flags, hashes, numbers, texts, words
+from opensmm.store.arrays import enum_values, flags, hashes, nullable, numbers, texts
 
 HARD = [
     ["plain", "with spaces", ""],
@@ -30,13 +30,13 @@ async def test_texts_stay_apart_and_as_they_are_whatever_they_hold(conn, values)
 
 async def test_what_is_absent_is_null(conn):
     noon = datetime(2026, 3, 1, 12, 30, 0, 17, tzinfo=UTC)
-    assert [noon, None] == await read(conn, absent_or([noon, None]), "timestamptz")
-    assert [None, 0, 7] == await read(conn, absent_or([None, 0, 7]), "bigint")
-    assert [Decimal("0.45000"), None] == await read(conn, absent_or([Decimal("0.45000"), None]), "numeric")
+    assert [noon, None] == await read(conn, nullable([noon, None]), "timestamptz")
+    assert [None, 0, 7] == await read(conn, nullable([None, 0, 7]), "bigint")
+    assert [Decimal("0.45000"), None] == await read(conn, nullable([Decimal("0.45000"), None]), "numeric")
 
 
 async def test_numbers_names_and_flags(conn):
     assert [1, -2] == await read(conn, numbers([1, -2]), "bigint")
-    assert ["open", "in_progress"] == await read(conn, words(["open", "in_progress"]), "text")
+    assert ["open", "in_progress"] == await read(conn, enum_values(["open", "in_progress"]), "text")
     assert [True, False] == await read(conn, flags([True, False]), "bool")
     assert [b'\x00\\"', b"", b"\xff"] == await read(conn, hashes([b'\x00\\"', b"", b"\xff"]), "bytea")

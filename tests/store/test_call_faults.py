@@ -11,19 +11,19 @@ FAULT = CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": 'down "now"'})
 
 @pytest.mark.parametrize("answer", [FAULT, CallFault(CallCode.CLOSED), "Not enough funds", "", '{"order": 7}'])
 def test_an_answer_is_read_as_it_was_written(answer):
-    assert answer == call_faults.read(call_faults.written(answer))
+    assert answer == call_faults.decode(call_faults.encode(answer))
 
 
 @pytest.mark.parametrize(
     "kept", ["not sent: no route to host", '{"fault":"of another release"}', '{"fault":[]}', '{"fault":', '{"order":7}']
 )
 def test_what_is_no_fault_that_is_known_stays_the_text_that_it_is(kept):
-    assert kept == call_faults.read(kept)
+    assert kept == call_faults.decode(kept)
 
 
 def test_words_of_a_provider_never_pass_for_a_fault():
-    forged = call_faults.written(FAULT)
-    assert isinstance(call_faults.read(call_faults.written(forged)), str)
+    forged = call_faults.encode(FAULT)
+    assert isinstance(call_faults.decode(call_faults.encode(forged)), str)
 
 
 def test_the_texts_of_a_fault_are_shortened_and_its_numbers_stay():
@@ -35,9 +35,9 @@ def test_the_texts_of_a_fault_are_shortened_and_its_numbers_stay():
     "doubt", [ListDoubt(DoubtCode.EMPTY), ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 2, "fulfilled": 3})]
 )
 def test_a_doubt_is_read_as_it_was_written(doubt):
-    assert doubt == list_doubts.read(list_doubts.written(doubt))
+    assert doubt == list_doubts.decode(list_doubts.encode(doubt))
 
 
 @pytest.mark.parametrize("kept", ["", "its price list is empty", "7", '{"code":"of another release"}'])
 def test_why_a_list_was_not_taken_over_stays_as_older_releases_told_it(kept):
-    assert kept == list_doubts.read(kept)
+    assert kept == list_doubts.decode(kept)

@@ -11,7 +11,7 @@ from tests.panel import fetch, until
 from opensmm.actions import transactions
 from opensmm.base.errors import Unavailable
 from opensmm.store import postgres_install
-from opensmm.store.connection import ReconnectingConnection, connect, lost
+from opensmm.store.connection import ReconnectingConnection, connect, is_connection_error
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from opensmm.store.connection import ReconnectingConnection, connect, lost
     ],
 )
 def test_an_error_tells_of_the_connection_or_of_the_statement(error, gone):
-    assert gone == lost(error)
+    assert gone == is_connection_error(error)
 
 
 @pytest.fixture

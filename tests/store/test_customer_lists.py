@@ -10,7 +10,7 @@ from opensmm.store.customer_lists import CustomerFilter
 
 
 async def every(conn, wanted=customer_lists.EVERY_CUSTOMER):
-    found = await walk(lambda place: customer_lists.customer_list(conn, place, wanted), Keyset(size=2))
+    found = await walk(lambda place: customer_lists.list_customers(conn, place, wanted), Keyset(size=2))
     return [row for page in found for row in page.rows]
 
 

@@ -21,7 +21,7 @@ from opensmm import config
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
 from opensmm.store import os_users, postgres_install, schema
-from opensmm.store.embedded import EmbeddedPostgres, serving
+from opensmm.store.embedded import EmbeddedPostgres, run_database
 from opensmm.texts.speech import ENGLISH
 
 
@@ -75,9 +75,9 @@ def test_nobody_gets_in_without_the_password(data):
 
 
 def test_a_second_start_continues_where_the_first_stopped(data):
-    with serving(config.read(data, {})) as urls, psycopg.connect(urls.owner) as conn:
+    with run_database(config.read(data, {})) as urls, psycopg.connect(urls.owner) as conn:
         conn.execute("create table kept as select 42 as value")
-    with serving(config.read(data, {})) as urls:
+    with run_database(config.read(data, {})) as urls:
         assert (42,) == ask(urls.owner, "select value from kept")
 
 
@@ -297,21 +297,21 @@ def test_a_server_that_has_never_run_is_not_alive(data):
 
 
 def test_the_panel_gets_its_tables_in_it(data):
-    with serving(config.read(data, {})) as urls:
+    with run_database(config.read(data, {})) as urls:
         assert "store.0001_initial" in schema.migrate(urls.must_own())
         assert (True,) == ask(urls.app, "select count(*) = 1 from panel")
 
 
 def test_an_external_database_is_left_alone(data):
     external = {"DATABASE_URL": "postgresql://app@db/panel", "DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}
-    with serving(config.read(data, external)) as urls:
+    with run_database(config.read(data, external)) as urls:
         assert (external["DATABASE_URL"], external["DATABASE_ADMIN_URL"]) == (urls.app, urls.must_own())
     assert not data.exists()
 
 
 def test_an_external_database_without_its_owner_serves_but_does_not_migrate(data):
     with (
-        serving(config.read(data, {"DATABASE_URL": "postgresql://app@db/panel"})) as urls,
+        run_database(config.read(data, {"DATABASE_URL": "postgresql://app@db/panel"})) as urls,
         pytest.raises(Misconfigured, match=SetupCode.OWNER_NEEDED),
     ):
         urls.must_own()

@@ -9,7 +9,7 @@ from tests.store.test_invariants import BREAKS
 
 from opensmm.domain.invariants import InvariantCode
 from opensmm.store import invariants
-from opensmm.store.invariants import ALL, INVARIANTS, OrderRange, those_of
+from opensmm.store.invariants import ALL, INVARIANTS, OrderRange, select_checks
 from opensmm.store.invariants.invariant import InvariantScope
 
 PARTS = (OrderRange(last=3), OrderRange(4, 8), OrderRange(9))
@@ -21,9 +21,9 @@ BIG = {
 
 
 def test_most_checks_can_be_restricted():
-    left_out = {check.name for check in INVARIANTS} - {check.name for check in those_of(OrderRange(1, 9))}
+    left_out = {check.name for check in INVARIANTS} - {check.name for check in select_checks(OrderRange(1, 9))}
     assert {"L1", "L2", "L3", "L4", "L5", "L6", "L8", "L9", "L10", "O2", "R2"} == left_out
-    assert INVARIANTS == those_of(ALL)
+    assert INVARIANTS == select_checks(ALL)
 
 
 def test_each_invariant_has_a_name_and_a_code_of_its_own():

@@ -128,7 +128,7 @@ async def test_a_delivery_that_was_never_heard_of_counts_from_its_sending(stocke
     moving = (await monitoring.facts(stocked, now)).moving
     assert WaitingCount(1, now - timedelta(seconds=600)) == moving.unpolled
     assert WaitingCount(1, now - timedelta(days=3, seconds=1)) == moving.long
-    stuck = await order_actions.waiting(stocked, frozenset({"stuck"}), now, 10)
+    stuck = await order_actions.list_waiting_deliveries(stocked, frozenset({"stuck"}), now, 10)
     assert [long] == [one.order for one in stuck], "the list names what is counted"
 
 
@@ -180,14 +180,14 @@ async def test_workers_are_on_the_list_until_they_leave_or_are_forgotten(stocked
     await workers.beat(stocked, first, long_ago, None, timedelta(hours=1))
     await workers.beat(stocked, second, ago, off, timedelta(hours=1))
     both = [WorkerSeen("alpha", 10, long_ago, long_ago), WorkerSeen("beta", 11, ago, ago, off)]
-    assert both == await workers.seen(stocked)
-    assert (0, 1) == await workers.place(stocked, second, now, timedelta(seconds=15))
-    assert (1, 2) == await workers.place(stocked, second, now, timedelta(hours=1))
+    assert both == await workers.list_workers(stocked)
+    assert (0, 1) == await workers.find_rank(stocked, second, now, timedelta(seconds=15))
+    assert (1, 2) == await workers.find_rank(stocked, second, now, timedelta(hours=1))
     shut = {ProviderId(3): ShutCode.ADDRESS_PRIVATE}
     await workers.beat(stocked, second, now, off, timedelta(minutes=10), shut)
-    assert [WorkerSeen("beta", 11, ago, now, off, {"3": "address_private"})] == await workers.seen(stocked)
+    assert [WorkerSeen("beta", 11, ago, now, off, {"3": "address_private"})] == await workers.list_workers(stocked)
     await workers.leave(stocked, second)
-    assert [] == await workers.seen(stocked)
+    assert [] == await workers.list_workers(stocked)
 
 
 async def test_price_lists_are_told_of_where_they_are_followed(stocked, now):

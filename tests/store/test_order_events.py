@@ -10,7 +10,7 @@ DRIP_FEED = 4
 
 
 async def history(conn, order):
-    found = await order_events.history(conn, OrderId(order))
+    found = await order_events.read_history(conn, OrderId(order))
     assert found is not None
     return found
 
@@ -26,7 +26,7 @@ async def test_every_order_has_its_events_in_the_order_of_their_times(honest):
         assert found.whole
         assert [event.at for event in found.events] == sorted(event.at for event in found.events)
         assert {EventCode.PLACED, EventCode.PLACED_IN_RUNS, EventCode.SUBSCRIBED} & {e.kind for e in found.events}
-    assert await order_events.history(honest, OrderId(99)) is None
+    assert await order_events.read_history(honest, OrderId(99)) is None
 
 
 async def test_of_very_many_the_newest_are_told(honest, monkeypatch):

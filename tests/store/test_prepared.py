@@ -8,7 +8,7 @@ from psycopg import errors
 from tests.panel import fetch
 
 from opensmm.store import postgres_install
-from opensmm.store.connection import connect, lost
+from opensmm.store.connection import connect, is_connection_error
 from opensmm.store.prepared import PreparedStatement
 
 DOUBLED = PreparedStatement("doubled", "select n, 2 * n, %s::text from unnest(%s::bigint[]) as n order by n")
@@ -41,7 +41,7 @@ async def test_an_error_is_raised_as_psycopg_would_and_the_connection_goes_on(co
     for _ in range(2):
         with pytest.raises(errors.DivisionByZero) as raised:
             await DIVIDED.rows(connection, ["{0}"])
-        assert not lost(raised.value)
+        assert not is_connection_error(raised.value)
     with pytest.raises(errors.InvalidTextRepresentation):
         await DIVIDED.rows(connection, ["{no number}"])
     assert [(1,)] == await DIVIDED.rows(connection, ["{1}"])
@@ -113,8 +113,8 @@ async def test_a_connection_that_breaks_under_a_statement_is_known_as_lost(conne
             )
     with pytest.raises(psycopg.Error) as raised:
         await running
-    assert lost(raised.value)
+    assert is_connection_error(raised.value)
     assert connection.closed
     with pytest.raises(psycopg.OperationalError) as again:
         await sleeping.rows(connection, ["0"])
-    assert lost(again.value)
+    assert is_connection_error(again.value)

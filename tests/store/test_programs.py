@@ -17,14 +17,14 @@ from opensmm.store.embedded import EmbeddedPostgres
 @pytest.fixture
 def private_wheel(tmp_path, open_folder, monkeypatch):
     """The wheel in a folder that only root may pass, and one of our own for copies of it."""
-    own = programs.bundled()
+    own = programs.find_bundled()
     private = tmp_path / "site-packages" / programs.WHEEL / own.name
     shutil.copytree(own, private, ignore=shutil.ignore_patterns("include"))
     libraries = own.parents[1] / f"{programs.WHEEL}.libs"
     shutil.copytree(libraries, private.parents[1] / libraries.name)
     tmp_path.chmod(0o700)
     open_folder.chmod(0o755)
-    monkeypatch.setattr(programs, "bundled", lambda: private)
+    monkeypatch.setattr(programs, "find_bundled", lambda: private)
     monkeypatch.setattr(programs, "COPIES", (open_folder / "copies",))
     return private
 
@@ -35,7 +35,7 @@ def run_once(data: Path, user: pwd.struct_passwd) -> None:
     assert (1,) == ask(embedded.start().app, "select 1")
     embedded.stop()
     for name in programs.NEEDED:
-        code, printed = os_users.run([str(programs.binaries(user) / name), "--version"], user, Path("/"))
+        code, printed = os_users.run([str(programs.find_binaries(user) / name), "--version"], user, Path("/"))
         assert (0, True) == (code, "PostgreSQL" in printed), printed
 
 
@@ -44,12 +44,12 @@ def test_programs_in_a_private_folder_are_copied_with_what_they_need(tmp_path, d
     before = os.umask(0o077)
     try:
         user = os_users.server_user(tmp_path / "nothing")
-        copy = programs.binaries(user)
+        copy = programs.find_binaries(user)
         run_once(data, user)
     finally:
         os.umask(before)
     assert programs.COPIES[0] in copy.parents
-    assert copy == programs.binaries(user)
+    assert copy == programs.find_binaries(user)
     assert 0o700 == mode(tmp_path)
     assert 1 == len(list(programs.COPIES[0].iterdir()))
 
@@ -58,7 +58,7 @@ def test_programs_in_a_private_folder_are_copied_with_what_they_need(tmp_path, d
 @pytest.mark.parametrize("breach", ["no libraries", "no initdb", "no share", "private"])
 def test_a_broken_copy_is_replaced(tmp_path, data, private_wheel, breach):
     user = os_users.server_user(tmp_path / "nothing")
-    install = programs.binaries(user).parent
+    install = programs.find_binaries(user).parent
     match breach:
         case "no libraries":
             shutil.rmtree(install.parents[1] / f"{programs.WHEEL}.libs")
@@ -78,7 +78,7 @@ def test_the_next_place_is_taken_where_the_first_is_private(tmp_path, data, priv
     first.mkdir(parents=True, mode=0o700)
     monkeypatch.setattr(programs, "COPIES", (first, second))
     user = os_users.server_user(tmp_path / "nothing")
-    assert second in programs.binaries(user).parents
+    assert second in programs.find_binaries(user).parents
     assert [] == list(first.iterdir())
 
 
@@ -86,7 +86,7 @@ def test_the_next_place_is_taken_where_the_first_is_private(tmp_path, data, priv
 def test_programs_that_run_nowhere_are_named_with_the_reason(tmp_path, private_wheel):
     (private_wheel / "bin" / "pg_dump").unlink()
     with pytest.raises(Misconfigured) as refused:
-        programs.binaries(os_users.server_user(tmp_path / "nothing"))
+        programs.find_binaries(os_users.server_user(tmp_path / "nothing"))
     assert SetupCode.PROGRAMS_DO_NOT_RUN is refused.value.code
     last = refused.value.fields["obstacles"][-1]
     assert ("pg_dump", "No such file or directory") == (last.program, last.words)

@@ -20,7 +20,7 @@ from tests.panel import until
 from opensmm.actions import starting
 from opensmm.base.errors import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
-from opensmm.domain.server import LIMITS_MS, DatabaseServer, faults
+from opensmm.domain.server import LIMITS_MS, DatabaseServer, find_faults
 from opensmm.store import django_settings, os_users, postgres_install, schema, server
 from opensmm.store.connection import connect
 from opensmm.store.embedded import APP
@@ -33,7 +33,7 @@ KNOWS_PREPARED = (1, 21)
 async def test_the_server_of_the_tests_is_as_needed(conn, database):
     await starting.check(database.app_url)
     connection = await connect(database.app_url)
-    assert "on" == (await server.seen(connection)).synchronous_commit
+    assert "on" == (await server.read_server(connection)).synchronous_commit
     await connection.close()
 
 
@@ -47,8 +47,8 @@ async def test_the_server_of_the_tests_is_as_needed(conn, database):
     ],
 )
 def test_what_is_not_as_needed_is_found(seen, code):
-    assert [code] == [found for found, _ in faults(seen)]
-    assert all(ENGLISH.finding(*one) for one in faults(seen))
+    assert [code] == [found for found, _ in find_faults(seen)]
+    assert all(ENGLISH.finding(*one) for one in find_faults(seen))
 
 
 @pytest.mark.parametrize(

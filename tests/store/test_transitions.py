@@ -8,7 +8,7 @@ from tests.panel import DEFAULT, fetch, now
 
 from opensmm.base.ids import OrderId, ProviderId, RefillId
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, AttemptOutcome, DeliveryState
-from opensmm.domain.orders import ENDED_ORDERS, LIVE_ORDERS, ORDER_TRANSITIONS, OrderState
+from opensmm.domain.orders import ENDED_ORDER_STATES, LIVE_ORDER_STATES, ORDER_TRANSITIONS, OrderState
 from opensmm.domain.refills import REFILL_TRANSITIONS, RefillStatus
 from opensmm.store import dispatch, polling, purchases, refill_tasks, refills, settlement, subscriptions
 from opensmm.store.dispatch import AttemptResult
@@ -109,11 +109,11 @@ async def test_an_order_that_has_ended_neither_ends_again_nor_goes_on(stocked, o
         [DEFAULT, state],
     )
     await owner.execute("insert into delivery (order_id, run, service_id, quantity) values (7, 1, %s, 0)", [DEFAULT])
-    assert (state in LIVE_ORDERS) == bool(await settlement.sold(stocked, [OrderId(7)]))
-    assert (state in ENDED_ORDERS) == (not ORDER_TRANSITIONS[state])
+    assert (state in LIVE_ORDER_STATES) == bool(await settlement.list_live(stocked, [OrderId(7)]))
+    assert (state in ENDED_ORDER_STATES) == (not ORDER_TRANSITIONS[state])
     for wanted in (OrderState.ACTIVE, OrderState.PAUSED):
         async with stocked.transaction(force_rollback=True):
-            await subscriptions.stand(stocked, OrderId(7), wanted)
+            await subscriptions.set_state(stocked, OrderId(7), wanted)
             ((after,),) = await fetch(stocked, "select state from orders where id = 7")
             assert after == (wanted if wanted in ORDER_TRANSITIONS[state] else state)
 
@@ -158,7 +158,7 @@ async def test_no_statement_moves_a_refill_but_along_the_table(all_refills, owne
             await refills.close(all_refills, OrderId(number), now())
 
     seen |= await refill_moves(all_refills, close)
-    for ended in ENDED_ORDERS:
+    for ended in ENDED_ORDER_STATES:
         await owner.execute("update refill set purchase_id = 7")
         await owner.execute("delete from orders")
         await owner.execute(

@@ -48,7 +48,7 @@ from opensmm.texts.speech import ENGLISH
         (Conclusion, english.CONCLUSIONS),
         (ChangeCode, english.CHANGES),
         (LineCode, english.LINES),
-        (WarningCode, english.ODDITIES),
+        (WarningCode, english.WARNINGS),
         (CallCode, english_providers.CALLS),
         (DoubtCode, english_providers.DOUBTS),
         (SetupCode, SETUP),
@@ -231,8 +231,8 @@ def test_a_command_names_things_as_a_shell_wants_them():
 def test_of_what_is_well_nothing_is_to_be_done():
     fields = {"count": 3, "age": timedelta(minutes=5)}
     assert ("", True) == (
-        ENGLISH.judged_finding(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
-        bool(ENGLISH.judged_finding(Finding("due", Level.WARNING, FindingCode.DUE, fields))[1]),
+        ENGLISH.health_finding(Finding("due", Level.OK, FindingCode.DUE, fields))[1],
+        bool(ENGLISH.health_finding(Finding("due", Level.WARNING, FindingCode.DUE, fields))[1]),
     )
 
 

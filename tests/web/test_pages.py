@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from opensmm.domain.catalogue import TYPE_FORMS, ServiceType
+from opensmm.domain.catalogue import TYPE_PARAMETERS, ServiceType
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import ACTIONS
 from opensmm.providers.sandbox.behaviour import Behaviour
@@ -91,8 +91,8 @@ async def test_a_page_has_every_service_type_with_each_of_its_parameters(path: s
         name = V1_TYPE[kind] if dialect is V1 else kind.value
         assert f'<code dir="ltr">{name}</code>' in shape
         rows = re.findall(r'<th scope="row"><code dir="ltr">(\w+)</code>', shape)
-        assert set(TYPE_FORMS[kind].own) <= set(rows)
-        assert ("runs" in rows) == TYPE_FORMS[kind].may_drip
+        assert set(TYPE_PARAMETERS[kind].own) <= set(rows)
+        assert ("runs" in rows) == TYPE_PARAMETERS[kind].may_drip
 
 
 def names(shown: Reference, kind: str) -> list[tuple[str, bool]]:

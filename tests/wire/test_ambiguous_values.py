@@ -4,7 +4,7 @@ import pytest
 from tests.wire.test_provider_answers import refill_statuses, refills, reports
 
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, Unsure
+from opensmm.domain.dispatch import Accepted, Declined, Deferred, Unsure
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
 from opensmm.domain.requests import many_ids, one_id
@@ -40,7 +40,7 @@ DONE = StatusReport(OrderStatus.COMPLETED)
 @pytest.mark.parametrize("last", [REFUSED, b'{"error":"Too many requests"}', b'{"order":6}'])
 def test_what_may_be_an_acceptance_before_the_last_words_leaves_an_order_unsure(before, last):
     assert isinstance(provider_answers.read_order(before + last), Unsure)
-    assert isinstance(provider_answers.read_turned_away(before + last), Unsure)
+    assert isinstance(provider_answers.read_client_error(before + last), Unsure)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words)
 )
 def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(said):
     assert Declined("Bad link") == provider_answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
-    put_off = NotSent(CallFault(CallCode.PUT_OFF, {"words": "slow down"}), "slow down")
+    put_off = Deferred(CallFault(CallCode.PUT_OFF, {"words": "slow down"}), "slow down")
     assert put_off == provider_answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
 
 

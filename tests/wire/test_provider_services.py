@@ -8,7 +8,7 @@ import pytest
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
 from opensmm.domain.codes import LineCode, LineFault, ListWarning, WarningCode
-from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, UnreadLine
+from opensmm.domain.provider_services import MAX_LISTED_SERVICES, ProviderService, UnreadLine
 from opensmm.wire import provider_services
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
@@ -142,7 +142,7 @@ def test_a_name_turns_no_writing_direction_and_stands_on_one_line():
 
 
 def test_a_list_of_too_many_lines_is_not_read():
-    assert read(b"[" + b",".join([b"{}"] * (MAX_OFFERS + 1)) + b"]") is None
+    assert read(b"[" + b",".join([b"{}"] * (MAX_LISTED_SERVICES + 1)) + b"]") is None
 
 
 @pytest.mark.parametrize("dialect", [V1, V2])

@@ -40,14 +40,14 @@ def test_words_that_are_no_ids_stay_in_doubt(word: str) -> None:
 )
 def test_an_id_in_another_place_is_doubtful_and_shown(body: str) -> None:
     assert isinstance(provider_answers.read_order(body.encode()), Unsure)
-    assert "7001" == provider_answers.likely_order(body)
+    assert "7001" == provider_answers.guess_order_id(body)
 
 
 @pytest.mark.parametrize(
     "body", ["", "time-out", "HTTP 502: <html>", '{"status": "success"}', "[1, 2]", '{"data": "ok"}']
 )
 def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
-    assert "" == provider_answers.likely_order(body)
+    assert "" == provider_answers.guess_order_id(body)
 
 
 def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:

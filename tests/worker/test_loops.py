@@ -11,7 +11,7 @@ from tests.simulation.staff import NOT_SIMULATED, SIMULATED
 from tests.stepped_worker import LEFT_OUT, SILENCE_S, TIMEOUT_S, in_turn, served
 
 from opensmm.actions.sending import DeliverySender
-from opensmm.domain.evidence import PATIENCE, Patience
+from opensmm.domain.evidence import DEFAULT_PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.worker import running
@@ -22,7 +22,7 @@ SPEED = 40.0
 
 
 @asynccontextmanager
-async def working(url, provider_url, count=1, patience=PATIENCE, timeout_s=TIMEOUT_S):
+async def working(url, provider_url, count=1, patience=DEFAULT_PATIENCE, timeout_s=TIMEOUT_S):
     """Workers that run until the block ends, and then stop by themselves."""
     stop = asyncio.Event()
     desks = [ProviderRegistry(PEPPER, provider_url, timeout_s, private=True) for _ in range(count)]
@@ -102,7 +102,7 @@ async def test_workers_keep_to_a_providers_limit_together(stocked, database, ann
             return [1, 1, 2] == sorted(share_of(registry) for registry in desks)
 
         def share_of(registry):
-            contact = registry.contact(1)
+            contact = registry.connection_to(1)
             return 0 if contact is None else contact.throttle.concurrency
 
         await until(known_to_each_other)

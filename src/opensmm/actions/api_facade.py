@@ -22,8 +22,8 @@ from opensmm.domain import requests
 from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import ListedOrder, OrderView, Parts
-from opensmm.domain.orders import DialectRules, normalised
-from opensmm.domain.placing import Buyer, by_key
+from opensmm.domain.orders import DialectRules, normalise
+from opensmm.domain.placing import Buyer, buyer_of_key
 from opensmm.domain.refills import Refill
 from opensmm.domain.refusals import Refused
 from opensmm.domain.subscriptions import MOST_LISTED
@@ -82,7 +82,7 @@ class ApiOperations:
 
         Raises Unavailable if the database does not answer.
         """
-        await self.look_at_catalogue()
+        await self.refresh_catalogue()
         outcomes = await asyncio.gather(*(one.get() for one in self._connections), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -92,7 +92,7 @@ class ApiOperations:
         for connection in self._connections:
             await connection.close()
 
-    async def look_at_catalogue(self) -> None:
+    async def refresh_catalogue(self) -> None:
         """Reads what has changed in the catalogue and, if the last reading is old, the database's clock."""
         async with self._watch_connection.turn:
             await read(self._watch_connection, self.catalogue_cache.refresh)
@@ -106,7 +106,7 @@ class ApiOperations:
 
     async def try_writing(self) -> None:
         """Writes one small row. If no orders come any more, only this shows that the database takes writes again."""
-        await read(self._watch_connection, lambda connection: marks.settle(connection, uuid4(), self._clock()))
+        await read(self._watch_connection, lambda connection: marks.recover_batch(connection, uuid4(), self._clock()))
         self._storage.note_success()
 
     async def callers(self, digests: Sequence[bytes]) -> Sequence[KeyHolder | None]:
@@ -121,14 +121,14 @@ class ApiOperations:
         self, caller: KeyHolder, request: requests.AddOrder, dialect_rules: DialectRules
     ) -> Coroutine[Any, Any, Placed]:
         """Places one order for the holder of a key, or refuses it."""
-        return self.place_by(by_key(caller), request, dialect_rules)
+        return self.place_by(buyer_of_key(caller), request, dialect_rules)
 
     def place_by(
         self, buyer: Buyer, request: requests.AddOrder, dialect_rules: DialectRules
     ) -> Coroutine[Any, Any, Placed]:
         """Places one order, or refuses it."""
         if request.idempotency_key:
-            request = normalised(request, self.catalogue_cache.catalogue)
+            request = normalise(request, self.catalogue_cache.catalogue)
         return self._placing.place(buyer, request, dialect_rules)
 
     async def statuses(self, caller: KeyHolder, ids: requests.RequestedIds) -> Sequence[OrderView | Refused]:

@@ -45,7 +45,7 @@ class RunSumReader:
     async def __call__(self, batch: Sequence[Sequence[OrderId]]) -> list[dict[int, OrderView]]:
         order_ids = [order for part in batch for order in part]
         currency = self._catalogue_cache.catalogue.currency
-        views = await read(self._connection, lambda connection: orders.summed(connection, order_ids, currency))
+        views = await read(self._connection, lambda connection: orders.sum_runs(connection, order_ids, currency))
         return [{order: views[order] for order in part} for part in batch]
 
 

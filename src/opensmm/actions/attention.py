@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.evidence import LATE, ODD
+from opensmm.domain.evidence import LATE_NOTICES, ODD_NOTICES
 from opensmm.store.connection import Connection
 from opensmm.store.notices import OpenNotice, open_notices
-from opensmm.store.order_actions import WaitingDelivery, waiting
-from opensmm.store.refill_tasks import UnreadRefillRow, unread
+from opensmm.store.order_actions import WaitingDelivery, list_waiting_deliveries
+from opensmm.store.refill_tasks import UnreadRefillRow, list_unread
 
 KINDS: Final = ("unsure", "held", "stuck", "unread", "waits", "late", "odd")
 MAX_LISTED: Final = 10_000
@@ -27,10 +27,10 @@ async def list_waiting(
     ``kinds`` are some of ``KINDS``; all of them if it is empty. An entry's note has what the panel itself knows of it.
     """
     chosen = frozenset(kinds or KINDS)
-    entries = [_explain(delivery) for delivery in await waiting(connection, chosen, now, limit)]
+    entries = [_explain(delivery) for delivery in await list_waiting_deliveries(connection, chosen, now, limit)]
     if "unread" in chosen and len(entries) < limit:
-        entries += [_build_refill_entry(refill) for refill in await unread(connection, limit - len(entries))]
-    for kind, conclusions in (("late", LATE), ("odd", ODD)):
+        entries += [_build_refill_entry(refill) for refill in await list_unread(connection, limit - len(entries))]
+    for kind, conclusions in (("late", LATE_NOTICES), ("odd", ODD_NOTICES)):
         if kind in chosen and len(entries) < limit:
             notices = await open_notices(connection, conclusions, limit - len(entries))
             entries += [_build_notice_entry(kind, notice) for notice in notices]

@@ -34,7 +34,7 @@ async def cancel(connection: Connection, batch: Sequence[Request], now: datetime
     """Decides and stores a batch of cancel requests in the caller's transaction."""
     order_ids = sorted({OrderId(number) for _, ids in batch for number in ids.numbers if number > 0})
     await settlement.lock(connection, order_ids)
-    subjects = await rows.cancelable(connection, order_ids)
+    subjects = await rows.lock_cancelable(connection, order_ids)
     plan = _Plan()
     answers = [
         [plan.decide(customer, number, subjects.get(number)) for number in ids.numbers] for customer, ids in batch

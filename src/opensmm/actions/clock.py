@@ -9,7 +9,7 @@ import structlog
 from msgspec import structs
 
 from opensmm.actions.transactions import write
-from opensmm.domain.clocks import ClockReading, ClockStep, ExpectedReading, StepCause, judge
+from opensmm.domain.clocks import ClockReading, ClockStep, ExpectedReading, StepCause, detect_step
 from opensmm.store import clocks
 from opensmm.store.connection import Connection, ReconnectingConnection
 
@@ -98,8 +98,8 @@ class DatabaseClock:
         return steady
 
     async def _look(self, connection: Connection, before: float) -> tuple[ClockReading, ClockStep | None, bool]:
-        reading, stored, stepped = await clocks.look(connection, self.stamp())
-        step = judge(stored, reading, self._expect_reading(before))
+        reading, stored, stepped = await clocks.lock_reading(connection, self.stamp())
+        step = detect_step(stored, reading, self._expect_reading(before))
         if step is not None:
             await clocks.note(connection, step, reading.at)
             stepped = reading.at if step.breaks else stepped

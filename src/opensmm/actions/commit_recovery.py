@@ -41,6 +41,6 @@ async def _retry_until_answered(
     while True:
         await connection.drop()
         try:
-            return await placing.settle(await connection.get(), mark, at)
+            return await placing.recover_batch(await connection.get(), mark, at)
         except (psycopg.Error, Unavailable):
             await asyncio.sleep(db.PAUSE_AFTER_FAILURE_S)

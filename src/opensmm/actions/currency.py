@@ -19,7 +19,7 @@ async def set_currency(owner: Connection, text: str, *, by: By) -> str:
         before = await catalogue.currency(owner)
         if before == code:
             return code
-        if await rows.has_moved(owner):
+        if await rows.has_money_moved(owner):
             raise OperatorRefusal(RefusalCode.CURRENCY_FIXED, currency=before)
         before = await rows.set_currency(owner, code) or before
         entry = AuditEntry("panel", {"currency": (before, code)})

@@ -19,7 +19,7 @@ from opensmm.domain.customers import check_customer_name
 from opensmm.domain.ledger import Funds
 from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import api_keys, audit, customers
-from opensmm.store.api_keys import UNSAID, KeySettings
+from opensmm.store.api_keys import DEFAULT_SETTINGS, KeySettings
 from opensmm.store.connection import Connection
 
 FIRST_LABEL: Final = "first"
@@ -31,20 +31,20 @@ class NewKey(Struct, frozen=True):
 
     text: str
     label: str = ""
-    settings: KeySettings = UNSAID
+    settings: KeySettings = DEFAULT_SETTINGS
 
 
-def fresh_key(label: str = "", settings: KeySettings = UNSAID) -> NewKey:
+def make_key(label: str = "", settings: KeySettings = DEFAULT_SETTINGS) -> NewKey:
     """Makes a key of 160 random bits."""
     return NewKey(secrets.token_hex(20), label, settings)
 
 
-def first_key(settings: KeySettings = UNSAID) -> NewKey:
+def make_first_key(settings: KeySettings = DEFAULT_SETTINGS) -> NewKey:
     """Makes the first key of a new customer."""
-    return fresh_key(FIRST_LABEL, settings)
+    return make_key(FIRST_LABEL, settings)
 
 
-def imported_key(text: str, label: str = "", settings: KeySettings = UNSAID) -> NewKey:
+def take_over_key(text: str, label: str = "", settings: KeySettings = DEFAULT_SETTINGS) -> NewKey:
     """Takes over a key that its owner has from another panel. Raises OperatorRefusal if it cannot be a key here."""
     check_importable(text)
     return NewKey(text, label, settings)
@@ -145,7 +145,7 @@ async def edit_key(
         before = await api_keys.lock(connection, key)
         if before is None:
             raise OperatorRefusal(RefusalCode.NO_LIVE_KEY, key=key)
-        base = UNSAID if by_client else before
+        base = DEFAULT_SETTINGS if by_client else before
         after = KeySettings(
             base.title_case if title_case is None else title_case,
             before.addresses if new_addresses is None else new_addresses,

@@ -11,7 +11,7 @@ YOUNG: Final = 20_000
 """New objects that trigger a collection of the youngest generation (Python's default: 700)."""
 
 
-def leave_alone() -> None:
+def tune_gc() -> None:
     """Exempts all present objects from collection, and makes collections of later ones less frequent."""
     gc.collect()
     gc.freeze()

@@ -43,7 +43,7 @@ class Housekeeper:
 
     async def step(self, *, tidy: bool = True) -> None:
         """Stores id forms that clients have learned, and reads the providers; with ``tidy``, does the rest too."""
-        for row, forms in self._registry.learned:
+        for row, forms in self._registry.new_forms:
             await write(self._connection, partial(providers.keep_forms, row=row, forms=forms))
         await self._registry.update(await write(self._connection, providers.providers))
         if tidy and await self._clock.look(self._connection):
@@ -71,9 +71,9 @@ class Housekeeper:
 
         Those with a cancel requested meanwhile end instead.
         """
-        if left := await manual.left_behind(connection, now):
+        if left := await manual.list_left_behind(connection, now):
             taken = await record_tries(connection, left, now, self._clock.stamp())
-            await dispatch.release(connection, [(order, run + 1, None) for order, run in taken])
+            await dispatch.schedule_runs(connection, [(order, run + 1, None) for order, run in taken])
 
     async def _delete_old(self, connection: Connection, now: datetime) -> bool:
         """Deletes a portion of the old rows; returns True if there are more.

@@ -38,7 +38,7 @@ async def report(connection: Connection, batch: Sequence[ManualReport], *, by: B
     async with connection.transaction():
         orders = sorted({reported.order for reported in batch})
         await settlement.lock(connection, orders)
-        open_deliveries = await rows.with_staff(connection, orders)
+        open_deliveries = await rows.lock_deliveries(connection, orders)
         # The clocks of the staff's machines may differ a little: a report counts as newer than all before it.
         earlier = [one.before.polled for one in open_deliveries if one.before.polled is not None]
         asked_at = max([by.now, *(polled + _SOONEST for polled in earlier)])
@@ -75,7 +75,7 @@ class _ManualDeliveries:
         read = manual.read(reported, before)
         if isinstance(read, OperatorRefusal):
             return read
-        news = core.apply(before, read, self._asked_at)
+        news = core.apply_report(before, read, self._asked_at)
         assert news is not None  # the staff has the delivery, and the report is newer than all before it
         after = structs.replace(before, state=news.state, start_count=news.start_count, remains=news.remains)
         fields = {f"runs.{delivery.run}.{name}": pair for name, pair in diff(before, after).items()}
@@ -110,7 +110,7 @@ async def answer_refills(
     """
     async with connection.transaction():
         before = await rows.lock_refills(connection, refills)
-        tasks = await rows.refill_tasks(connection, refills)
+        tasks = await rows.list_tasks(connection, refills)
         news = [RefillNews(task, status, task.provider_refill, None) for task in tasks]
         await refill_tasks.record(connection, news, None, by.now)
         with_staff = {task.refill for task in tasks}
@@ -148,7 +148,7 @@ async def assign(connection: Connection, services: Sequence[ServiceId], *, by: B
 
 async def have_provider_in_transaction(connection: Connection, by: By) -> ProviderId:
     """Returns the id of the manual provider. Adds it, with an audit row, if there is none yet."""
-    provider, fresh = await rows.provide(connection)
+    provider, fresh = await rows.ensure_provider(connection)
     if fresh:
         changes = created(name=rows.NAME, kind=MANUAL)
         await audit.note(connection, by, AuditAction.PROVIDER_ADD, [AuditEntry(str(provider), changes)])

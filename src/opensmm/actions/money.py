@@ -3,10 +3,10 @@
 from msgspec import Struct, structs
 
 from opensmm.base.ids import CustomerId
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.domain import ledger, payments
 from opensmm.domain.amounts import NOTHING, check_amount
-from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, Context, reasoned
+from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, Context, with_reason
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.ledger import Funds, Transfer, TransferKind
 from opensmm.domain.payments import Payment, read_reference
@@ -34,10 +34,10 @@ async def top_up(
     check_amount(amount)
     async with connection.transaction():
         # Two reports of the same payment wait for each other here.
-        await rows.hold(connection, payment.gateway, payment.external_id)
+        await rows.lock_reference(connection, payment.gateway, payment.external_id)
         funds = await lock_funds(connection, customer)
-        deposits = await rows.deposits_like(connection, payment)
-        before = payments.booked_before(payment, deposits, different=different)
+        deposits = await rows.list_same_deposits(connection, payment)
+        before = payments.find_booked(payment, deposits, different=different)
         if before is not None:
             if (before.customer, before.amount) != (customer, amount):
                 raise OperatorRefusal(
@@ -90,7 +90,7 @@ async def _book(
 
 async def bonus(connection: Connection, customer: CustomerId, amount: Money, reference: str, by: By) -> Booking:
     """Gives a customer some of the house's money."""
-    by = reasoned(by)
+    by = with_reason(by)
     transfer = ledger.bonus(customer, amount, by.reason)
     async with connection.transaction():
         return await _book_once(connection, transfer, reference, by, AuditAction.CUSTOMER_BONUS)
@@ -98,7 +98,7 @@ async def bonus(connection: Connection, customer: CustomerId, amount: Money, ref
 
 async def pay_out(connection: Connection, customer: CustomerId, amount: Money, reference: str, by: By) -> Booking:
     """Books money that was sent back to a customer. Raises OperatorRefusal if its balance is below that."""
-    by = reasoned(by)
+    by = with_reason(by)
     transfer = ledger.pay_out(customer, amount, by.reason)
     async with connection.transaction():
         return await _book_once(connection, transfer, reference, by, AuditAction.CUSTOMER_PAYOUT)
@@ -112,10 +112,10 @@ async def charge_back(
     If ``reference`` is empty, the payment is charged back once. Raises OperatorRefusal if no such payment was booked,
     or less of it is left than ``amount``.
     """
-    by, reference = reasoned(by), reference or payments.chargeback_reference(payment)
+    by, reference = with_reason(by), reference or payments.chargeback_reference(payment)
     async with connection.transaction():
-        deposits = await rows.deposits_like(connection, payment)
-        booked = payments.booked_before(payment, deposits, different=True)
+        deposits = await rows.list_same_deposits(connection, payment)
+        booked = payments.find_booked(payment, deposits, different=True)
         if booked is None:
             raise OperatorRefusal(RefusalCode.NO_PAYMENT, gateway=payment.gateway, external_id=payment.external_id)
         transfer = ledger.charge_back(booked.customer, booked.amount if amount is None else amount, by.reason)
@@ -141,12 +141,12 @@ async def adjust(connection: Connection, adjustment: Adjustment, reference: str,
     Raises OperatorRefusal if the transfer is not the customer's, belongs to an order, or would be reversed by more
     than it moved, or if the customer has less money than is to be taken.
     """
-    by, reference = reasoned(by), read_reference(reference)
+    by, reference = with_reason(by), read_reference(reference)
     payments.check_recipient(adjustment.customer, adjustment.to, takes=adjustment.takes)
     build = ledger.take if adjustment.takes else ledger.give
     transfer = build(adjustment.customer, adjustment.amount, by.reason)
     async with connection.transaction():
-        await rows.hold(connection, TransferKind.ADJUSTMENT, reference)
+        await rows.lock_reference(connection, TransferKind.ADJUSTMENT, reference)
         if adjustment.to is not None:
             # Always in the order of their ids, so that two adjustments cannot deadlock.
             await customers.lock(connection, sorted((adjustment.customer, adjustment.to)))
@@ -181,21 +181,21 @@ async def _book_once(
     """
     check_amount(transfer.amount)
     reference = read_reference(reference)
-    await rows.hold(connection, transfer.kind, reference)
+    await rows.lock_reference(connection, transfer.kind, reference)
     funds = await lock_funds(connection, transfer.customer)
-    before = await rows.referred(connection, transfer.kind, reference)
+    before = await rows.find_booked(connection, transfer.kind, reference)
     if before is not None:
         if before != BookedReference(before.transfer, transfer.debit, transfer.credit, transfer.amount, corrects, to):
             raise OperatorRefusal(RefusalCode.REFERENCE_MISMATCH, reference=reference, transfer=before.transfer)
         return Booking(before.transfer, fresh=False)
     await _check_no_variant(connection, transfer, reference, corrects)
     if corrects is not None:
-        correctable = await rows.correctable(connection, corrects)
+        correctable = await rows.find_correctable(connection, corrects)
         payments.check_correction(correctable, transfer.customer, transfer.amount, takes=transfer.debit > 0)
     _check_funds(transfer, funds)
     transfer_id, changes = await _book(connection, transfer, funds, by, corrects)
     booked = BookedReference(transfer_id, transfer.debit, transfer.credit, transfer.amount, corrects, to)
-    await rows.refer(connection, transfer.kind, reference, booked)
+    await rows.keep_reference(connection, transfer.kind, reference, booked)
     entry = AuditEntry(str(transfer.customer), changes, _build_context(transfer, reference, transfer_id, corrects))
     await audit.note(connection, by, action, [entry])
     return Booking(transfer_id, fresh=True)
@@ -203,7 +203,7 @@ async def _book_once(
 
 async def _check_no_variant(connection: Connection, transfer: Transfer, reference: str, corrects: int | None) -> None:
     """Raises OperatorRefusal if the same transfer was booked under a reference that differs only in case."""
-    same = await rows.same_transfer(connection, transfer, reference, corrects)
+    same = await rows.find_same_transfer(connection, transfer, reference, corrects)
     if same is not None:
         raise OperatorRefusal(RefusalCode.REFERENCE_TWIN, transfer=same[0], reference=same[1])
 
@@ -221,7 +221,9 @@ def _check_funds(transfer: Transfer, funds: Funds) -> None:
         case _:
             return
     if transfer.amount > most:
-        raise OperatorRefusal(RefusalCode.NOT_THAT_MUCH, customer=transfer.customer, left=short(max(Money(0), most)))
+        raise OperatorRefusal(
+            RefusalCode.NOT_THAT_MUCH, customer=transfer.customer, left=format_amount(max(Money(0), most))
+        )
 
 
 def _build_context(transfer: Transfer, reference: str, transfer_id: int, corrects: int | None) -> Context:
@@ -234,19 +236,19 @@ async def set_credit_limit(connection: Connection, customer: CustomerId, limit: 
 
     Raises OperatorRefusal if the reference stands for another limit, or the customer owes more than the new one.
     """
-    by, reference = reasoned(by), read_reference(reference)
+    by, reference = with_reason(by), read_reference(reference)
     check_amount(limit, NOTHING)
     async with connection.transaction():
-        await rows.hold(connection, "credit_limit", reference)
+        await rows.lock_reference(connection, "credit_limit", reference)
         funds = await lock_funds(connection, customer)
-        before = await rows.credit_limit_of(connection, reference)
+        before = await rows.find_credit_limit(connection, reference)
         if before is not None:
             if before != (customer, limit):
                 raise OperatorRefusal(RefusalCode.LIMIT_MISMATCH, reference=reference, customer=before[0])
             return False
         owed = -funds.balance - funds.overdrawn
         if limit < owed:
-            raise OperatorRefusal(RefusalCode.OWES_MORE, customer=customer, owed=short(Money(owed)))
+            raise OperatorRefusal(RefusalCode.OWES_MORE, customer=customer, owed=format_amount(Money(owed)))
         after = structs.replace(funds, credit_limit=limit).moved(0)
         await rows.set_credit_limit(connection, customer, after, reference, by)
         changes: dict[str, tuple[object, object]] = {"credit_limit": (funds.credit_limit, limit)}

@@ -30,7 +30,7 @@ FORGET_AFTER: Final = timedelta(minutes=10)
 """Time for which a dead worker stays on the list of workers."""
 
 
-async def look(
+async def inspect_panel(
     connection: Connection, pepper: bytes | None, now: datetime, *, private: bool
 ) -> tuple[PanelFacts, list[Finding]]:
     """Returns the panel's facts at this moment and the findings on them.
@@ -52,7 +52,7 @@ async def look(
 
 
 async def _check_pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
-    mark = (await peppers.marked(connection)).mark
+    mark = (await peppers.read_mark(connection)).mark
     if mark is None:
         return []
     if pepper is None:
@@ -97,7 +97,7 @@ class Heartbeat:
 
         async def work(connection: Connection) -> ConnectionShare:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
-            return ConnectionShare(*await workers.place(connection, self._worker, at, monitoring.ALIVE_WITHIN))
+            return ConnectionShare(*await workers.find_rank(connection, self._worker, at, monitoring.ALIVE_WITHIN))
 
         return await write(self._connection, work)
 
@@ -128,6 +128,6 @@ class MetricsSampler:
             await read(self._connection, self._clock.read)
         now, pepper, private = self._clock(), self._pepper, self._private
         facts, findings = await read(
-            self._connection, lambda connection: look(connection, pepper, now, private=private)
+            self._connection, lambda connection: inspect_panel(connection, pepper, now, private=private)
         )
         self.newest = MetricsSample(now, facts, findings)

@@ -16,10 +16,10 @@ from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.base.money import Money
 from opensmm.domain import ledger, order_actions
 from opensmm.domain.amounts import check_amount
-from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context, read_reason, reasoned
+from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context, read_reason, with_reason
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
-from opensmm.domain.evidence import PATIENCE, Conclusion, EvidenceKind
+from opensmm.domain.evidence import DEFAULT_PATIENCE, Conclusion, EvidenceKind
 from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.domain.settlement import EndedRun
@@ -45,7 +45,7 @@ async def end_partial(connection: Connection, order: OrderId, run: int | None, r
     """Ends a run with ``remains`` units undelivered, which are refunded."""
 
     def decide(subject: OrderSubject) -> Decision:
-        return order_actions.end_partial(subject, order_actions.choose(subject, run), remains)
+        return order_actions.end_partial(subject, order_actions.choose_run(subject, run), remains)
 
     return await _end(connection, order, by, AuditAction.ORDER_PARTIAL, decide)
 
@@ -53,16 +53,18 @@ async def end_partial(connection: Connection, order: OrderId, run: int | None, r
 async def _end(
     connection: Connection, order: OrderId, by: By, action: AuditAction, decide: Callable[[OrderSubject], Decision]
 ) -> bool:
-    by = reasoned(by)
+    by = with_reason(by)
     async with connection.transaction():
         _, subject = await _lock(connection, order)
         decision = decide(subject)
         if decision is None:
             return False
-        newest = {one.run: one for one in await rows.tried(connection, order, [end.run for end in decision])}
+        newest = {
+            one.run: one for one in await rows.list_newest_attempts(connection, order, [end.run for end in decision])
+        }
         await rows.end(connection, order, decision, by.now)
-        next_runs = order_actions.released(subject, decision, by.now)
-        await dispatch.release(connection, [(order, run, due) for run, due in next_runs])
+        next_runs = order_actions.find_released(subject, decision, by.now)
+        await dispatch.schedule_runs(connection, [(order, run, due) for run, due in next_runs])
         ends = [
             EndedRun(order, end.run, end.remains, attempt.cost, attempt.exchange_rate or Decimal(1))
             for end, attempt in ((end, newest[end.run]) for end in decision)
@@ -77,7 +79,7 @@ async def _end(
 async def _lock(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject]:
     """Locks an order; returns its customer and its state. Raises OperatorRefusal if there is no such order."""
     await settlement.lock(connection, [order])
-    locked = await rows.subject(connection, order)
+    locked = await rows.lock_subject(connection, order)
     if locked is None:
         raise OperatorRefusal(RefusalCode.NO_ORDER, order=order)
     return locked
@@ -112,10 +114,10 @@ async def resend(
     ``signed`` is the operator's reason for taking the risk that the run was bought already; an unsure run needs it.
     ``below_cost`` allows it to cost what its cheapest provider asks now, although it was sold for less.
     """
-    by, signed = reasoned(by), read_reason(signed) if signed else ""
+    by, signed = with_reason(by), read_reason(signed) if signed else ""
     async with connection.transaction():
         _, subject = await _lock(connection, order)
-        locked = order_actions.resend(subject, order_actions.choose(subject, run), signed=bool(signed))
+        locked = order_actions.resend(subject, order_actions.choose_run(subject, run), signed=bool(signed))
         if locked is None:
             return False
         if locked.state is DeliveryState.UNSURE:
@@ -134,7 +136,7 @@ async def resend(
 async def _build_note_of_run(
     connection: Connection, order: OrderId, run: LockedRun, conclusion: Conclusion, by: By, detail: Mapping[str, object]
 ) -> EvidenceNote:
-    (attempt,) = await rows.tried(connection, order, [run.run])
+    (attempt,) = await rows.list_newest_attempts(connection, order, [run.run])
     detail = {"by": str(by.actor), "reason": by.reason, **detail}
     key = (order, run.run, attempt.number)
     return EvidenceNote(key, attempt.provider, EvidenceKind.OPERATOR, conclusion, detail)
@@ -145,13 +147,13 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
 
     A run that was not bought goes to the next provider or is refunded, as if the provider had refused it.
     """
-    by = reasoned(by)
+    by = with_reason(by)
     if provider_order is not None:
         check_provider_order(provider_order)
     try:
         async with connection.transaction():
             _, subject = await _lock(connection, order)
-            unsure = order_actions.settle(subject, order_actions.choose(subject, run), provider_order)
+            unsure = order_actions.settle(subject, order_actions.choose_run(subject, run), provider_order)
             if unsure is None:
                 return False
             await _settle(connection, order, unsure, provider_order, by)
@@ -163,8 +165,8 @@ async def settle(connection: Connection, order: OrderId, run: int | None, provid
 async def _settle(connection: Connection, order: OrderId, run: LockedRun, provider_order: str | None, by: By) -> None:
     conclusion = Conclusion.NOT_BOUGHT if provider_order is None else Conclusion.BOUGHT
     note = await _build_note_of_run(connection, order, run, conclusion, by, {"provider_order": provider_order})
-    at_once = by.now - PATIENCE.taking_in
-    doubted = await evidence.doubted(connection, [order], by.now, at_once)
+    at_once = by.now - DEFAULT_PATIENCE.taking_in
+    doubted = await evidence.list_doubted(connection, [order], by.now, at_once)
     attempt = next(one for attempts in doubted.values() for one in attempts if one.suspect.key == note.attempt)
     verdict = Verdict(DeliveryState.PENDING)
     if provider_order is None:
@@ -189,12 +191,12 @@ async def refund(connection: Connection, order: OrderId, amount: Money, number: 
     When all its money is refunded its open refills end, as nothing is owed any more. The house's orders for them are
     cancelled too, as far as possible.
     """
-    by = reasoned(by)
+    by = with_reason(by)
     check_amount(amount)
     order_actions.check_refund_number(number)
     async with connection.transaction():
         customer, subject = await _lock(connection, order)
-        returned = order_actions.refund(subject, amount, await rows.booked(connection, order, number))
+        returned = order_actions.refund(subject, amount, await rows.find_refund(connection, order, number))
         if returned is None:
             return False
         transfer = ledger.return_earned(customer, order, number, returned, by.reason)

@@ -76,10 +76,10 @@ class OrderPlacer:
         A user's request must carry its form's token as its idempotency key; otherwise ``ValueError`` is raised.
         """
         if buyer.user is not None:
-            request = placing.of_form(request, buyer.user)
+            request = placing.with_form_token(request, buyer.user)
         # Only details contain dates, such as an expiry: plain orders need not read the clock.
         today = date.min if request.details is NO_DETAILS else self._clock().date()
-        draft = orders.draft(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
+        draft = orders.price_order(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
         item = OrderRequest(buyer, request, dialect_rules, draft)
         # A repeat and an exclusive link can only be found under the customer's lock.
         if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
@@ -140,7 +140,7 @@ class QuickPlacer:
         except psycopg.Error as error:
             self._storage.note_failure(error)
             # The statement failed, so nothing was stored: the locked way finds out which request is at fault.
-            if not db.lost(error):
+            if not db.is_connection_error(error):
                 return [None] * len(batch)
             recovered = await commit_recovery.recover(self._connection, mark, at)
             if recovered is None:
@@ -249,7 +249,7 @@ class LockedPlacer:
         try:
             await db.commit(connection)
         except psycopg.Error as error:
-            if not db.lost(error):
+            if not db.is_connection_error(error):
                 raise
             if not has_orders or await commit_recovery.recover(self._connection, mark, at) is None:
                 raise Unavailable(OutageCode.BATCH_NOT_KEPT) from error
@@ -264,7 +264,7 @@ def _recheck(
     checked_against = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
     if checked_against == (catalogue_cache.catalogue.version, price_list):
         return item
-    fresh = orders.draft(item.request, catalogue_cache.catalogue, price_list, item.dialect_rules, today)
+    fresh = orders.price_order(item.request, catalogue_cache.catalogue, price_list, item.dialect_rules, today)
     return msgspec.structs.replace(item, draft=fresh)
 
 
@@ -272,7 +272,7 @@ async def _find_remembered(
     connection: Connection, batch: Sequence[OrderRequest]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     names = [(item.customer, item.request.idempotency_key) for item in batch if item.request.idempotency_key]
-    return await rows.remembered(connection, names) if names else {}
+    return await rows.find_records(connection, names) if names else {}
 
 
 async def _find_active_links(
@@ -283,7 +283,7 @@ async def _find_active_links(
         for item in batch
         if isinstance(item.draft, PricedOrder) and item.draft.service.one_active_per_link
     ]
-    return await rows.active_links(connection, names) if names else frozenset()
+    return await rows.find_active_links(connection, names) if names else frozenset()
 
 
 async def _store_extras(

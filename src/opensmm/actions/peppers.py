@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from opensmm.domain.api_keys import pepper_mark
-from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, reasoned
+from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, with_reason
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.providers.key_encryption import UnreadableKey, unseal
 from opensmm.store import audit, catalogue, peppers, providers
 from opensmm.store.connection import Connection
 
 
-async def settle_pepper(connection: Connection, given: bytes | None, make: Callable[[], bytes]) -> bytes:
+async def choose_pepper(connection: Connection, given: bytes | None, make: Callable[[], bytes]) -> bytes:
     """Returns the pepper to work with: the one ``given`` or, if the database has no keys, the one that ``make`` makes.
 
     The database stores a mark of the first pepper. If several processes come first at the same moment, one of them
@@ -18,8 +18,8 @@ async def settle_pepper(connection: Connection, given: bytes | None, make: Calla
     given for a database that has keys.
     """
     async with connection.transaction():
-        await catalogue.hold(connection)
-        stored = await peppers.marked(connection)
+        await catalogue.lock(connection)
+        stored = await peppers.read_mark(connection)
         if given is None and (stored.used or stored.mark is not None):
             raise OperatorRefusal(RefusalCode.PEPPER_LOST)
         pepper = make() if given is None else given
@@ -45,10 +45,10 @@ async def _is_of_other_keys(connection: Connection, pepper: bytes) -> bool:
 
 async def renew_pepper(connection: Connection, pepper: bytes, by: By) -> None:
     """Stores another pepper's mark. Keys that were made with the old pepper no longer work."""
-    by = reasoned(by)
+    by = with_reason(by)
     async with connection.transaction():
-        await catalogue.hold(connection)
-        stored = await peppers.marked(connection)
+        await catalogue.lock(connection)
+        stored = await peppers.read_mark(connection)
         await peppers.keep(connection, pepper_mark(pepper))
         before = WITHHELD if stored.used or stored.mark is not None else None
         entry = AuditEntry("panel", {"pepper": (before, WITHHELD)})

@@ -10,7 +10,16 @@ from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_text
-from opensmm.domain.policy import MAX_REASON, MAX_RULES, NO_POLICY, Policy, PolicyRule, RuleKind, compiled, read_value
+from opensmm.domain.policy import (
+    MAX_REASON,
+    MAX_RULES,
+    NO_POLICY,
+    Policy,
+    PolicyRule,
+    RuleKind,
+    compile_policy,
+    read_value,
+)
 from opensmm.domain.service_rules import NAMED, check_sellable
 from opensmm.store import audit, catalogue
 from opensmm.store import policy as rows
@@ -38,7 +47,7 @@ async def add_rule(connection: Connection, new_rule: NewRule, *, take_off_sale: 
     new_rule = structs.replace(new_rule, value=value)
     async with connection.transaction():
         version = await catalogue.bump(connection)
-        rules = await rows.live(connection)
+        rules = await rows.list_rules(connection)
         if any((rule.kind, rule.value) == (new_rule.kind, value) for rule in rules):
             raise OperatorRefusal(RefusalCode.RULE_EXISTS, kind=new_rule.kind, value=value)
         if len(rules) >= MAX_RULES:
@@ -59,7 +68,7 @@ async def _take_off_sale(
     if rule.kind is not RuleKind.PROHIBIT:
         return []
     services = (await catalogue.refresh(connection, None)).services
-    prohibited = [one.service for one in check_sellable(services.values(), compiled(0, [rule]))]
+    prohibited = [one.service for one in check_sellable(services.values(), compile_policy(0, [rule]))]
     if prohibited and not allowed:
         raise _build_refusal(prohibited)
     if prohibited:
@@ -83,7 +92,7 @@ async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by:
     check_text(by.reason, MAX_REASON, FieldCode.REASON)
     async with connection.transaction():
         version = await catalogue.bump(connection)
-        rules = {rule.id: rule for rule in await rows.live(connection)}
+        rules = {rule.id: rule for rule in await rows.list_rules(connection)}
         missing = [number for number in numbers if number not in rules]
         if missing:
             raise OperatorRefusal(RefusalCode.NO_RULE, rules=missing)
@@ -95,6 +104,6 @@ async def remove_rules(connection: Connection, numbers: Sequence[RuleId], *, by:
     return gone
 
 
-async def current(connection: Connection) -> Policy:
+async def read_policy(connection: Connection) -> Policy:
     """Reads the current policy from the database."""
     return await rows.refresh(connection, NO_POLICY)

@@ -15,7 +15,7 @@ from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain import polling
 from opensmm.domain.call_faults import words_of
-from opensmm.domain.cancels import TOLD_AFTER_ITS_END
+from opensmm.domain.cancels import CANCEL_AFTER_END_FOR
 from opensmm.domain.dispatch import ACCEPTED_STATES, Declined
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.polling import StatusReport, UnreadAnswer
@@ -59,7 +59,7 @@ class StatusPoller:
         asked_at = self._clock()
         again = asked_at + timedelta(seconds=POLL_LEASE_S)
         claimed = await write(self._connection, lambda connection: rows.claim(connection, asked_at, again, limit))
-        await self._registry.ask_each(claimed, _request_statuses, partial(self._take_answers, asked_at))
+        await self._registry.call_each(claimed, _request_statuses, partial(self._take_answers, asked_at))
         return len(claimed)
 
     async def _take_answers(
@@ -73,7 +73,7 @@ class StatusPoller:
         POLLED[UNDERSTOOD] += understood
         POLLED[NO_NEWS] += len(answers) - understood
         POLLED[NO_ANSWER] += len(claimed) - len(answers)
-        contact = self._registry.contact(claimed[0].provider) if claimed else None
+        contact = self._registry.connection_to(claimed[0].provider) if claimed else None
         rate = Decimal(1) if contact is None else contact.row.exchange_rate
         results = [build_result(delivery, answer, asked_at, now, rate) for delivery, answer in answers]
         for at in range(0, len(results), RECORDED_AT_ONCE):
@@ -102,13 +102,13 @@ class StatusPoller:
         """
         now = self._clock()
         ready = [one for one in self._registry.answering if self._is_ready_for_cancels(one, now)]
-        since = now - TOLD_AFTER_ITS_END
-        due = await write(self._connection, lambda connection: rows.cancels(connection, ready, since, now, limit))
+        since = now - CANCEL_AFTER_END_FOR
+        due = await write(self._connection, lambda connection: rows.list_cancels(connection, ready, since, now, limit))
         tasks = [task for task in due if task.provider not in self._passing_on]
         # Marked before the calls, so that an overlapping round does not send the same cancels.
         self._passing_on.update(task.provider for task in tasks)
         answered, requested = list[CancelTask](), set[CancelTask]()
-        await self._registry.ask_each(
+        await self._registry.call_each(
             tasks, partial(_request_cancels, requested), partial(self._record_cancels, answered, requested)
         )
         return len(answered)
@@ -166,9 +166,9 @@ async def _write_cancels(
 
     A refusal of an order that was refunded here goes on the operator's list: the house pays for it.
     """
-    await rows.passed(connection, clear, now)
-    await rows.told_again(connection, unclear, now)
-    await rows.told_in_vain(connection, silent, now)
+    await rows.record_cancels(connection, clear, now)
+    await rows.put_off_unclear(connection, unclear, now)
+    await rows.put_off_unanswered(connection, silent, now)
     await notices.keep_of_ended(connection, refused, now)
 
 
@@ -202,7 +202,7 @@ def build_result(
     if isinstance(answer, StatusReport):
         answer = polling.with_clear_charge(before, polling.with_clear_remains(before, answer), exchange_rate)
     report = answer if isinstance(answer, StatusReport) else None
-    news = None if report is None else polling.apply(before, report, asked_at)
+    news = None if report is None else polling.apply_report(before, report, asked_at)
     state = before.state if news is None else news.state
     moving = state in ACCEPTED_STATES
     return PolledResult(
@@ -216,7 +216,7 @@ def build_result(
         cost=None if report is None else polling.cost_of(before, report, news),
         currency="" if report is None else report.currency,
         polled=before.polled,
-        unfinished=polling.unfinished(report) if news is not None and report is not None else None,
+        unfinished=polling.contradicting_remains(report) if news is not None and report is not None else None,
         unclear_charge="" if report is None else report.unclear_charge,
         note=polling.note_of(before, answer, news),
     )

@@ -40,8 +40,8 @@ async def set_rates(
         if rate is not None:
             check_price(rate)
     async with connection.transaction():
-        await catalogue.hold(connection)
-        list_id = await named(connection, price_list)
+        await catalogue.lock(connection)
+        list_id = await find_price_list(connection, price_list)
         present = {one.id for one in await catalogue.services(connection, list(rates))}
         if missing := sorted(set(rates) - present):
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=missing)
@@ -60,8 +60,8 @@ async def assign(connection: Connection, price_list: str, customers: Sequence[Cu
     Raises OperatorRefusal, with nothing written, for a customer who does not exist.
     """
     async with connection.transaction():
-        list_id = await named(connection, price_list)
-        before = await rows.assigned(connection, customers)
+        list_id = await find_price_list(connection, price_list)
+        before = await rows.lock_assigned(connection, customers)
         assigned = await rows.assign(connection, list_id, customers)
         if missing := sorted(set(customers) - set(assigned)):
             raise OperatorRefusal(RefusalCode.NO_CUSTOMER, customer=missing[0])
@@ -71,7 +71,7 @@ async def assign(connection: Connection, price_list: str, customers: Sequence[Cu
         await audit.note(connection, by, AuditAction.CUSTOMER_PRICE_LIST, entries)
 
 
-async def named(connection: Connection, name: str) -> PriceListId:
+async def find_price_list(connection: Connection, name: str) -> PriceListId:
     """Returns the id of the price list of this name. Raises OperatorRefusal if there is none."""
     ids = {one.name: one.id for one in await rows.price_lists(connection)}
     if name not in ids:

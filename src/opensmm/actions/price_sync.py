@@ -24,8 +24,8 @@ from opensmm.domain.price_sync import (
     ListDoubt,
     ServiceLine,
     changes_of,
-    doubt,
-    judge,
+    find_doubt,
+    judge_service,
 )
 from opensmm.domain.pricing import PriceTerms, resale_rate
 from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
@@ -101,21 +101,21 @@ async def take_over(
     ``why``, if too much is missing and the operator has not ``confirmed`` it.
     """
     async with connection.transaction():
-        await catalogue.hold(connection)
-        newest = (await rows.following(connection, provider)).synced
+        await catalogue.lock(connection)
+        newest = (await rows.read_terms(connection, provider)).synced
         # Reads of the list may overlap: the one that began later wins.
         if newest is not None and newest > asked_at:
             raise OperatorRefusal(RefusalCode.PRICE_LIST_OVERTAKEN, provider=provider)
         routed = await rows.routed_to(connection, provider)
         services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
         served = [(one.theirs, one.type) for one in routed if one.off in (None, RouteOff.MOVED)]
-        if not confirmed and (why := doubt(served, listed, unread)) is not None:
+        if not confirmed and (why := find_doubt(served, listed, unread)) is not None:
             raise await _build_refusal(connection, provider, why)
         await provider_services.keep(connection, provider, listed, by.now)
         moved = await _reorder_routes(connection, provider, by)
         judged = await _refresh_services(connection, services, by, listed_by=provider, unread=unread, approved=approved)
-        released = await rows.go_on(connection, services, by.now)
-        await rows.taken(connection, provider, asked_at)
+        released = await rows.queue_held(connection, services, by.now)
+        await rows.mark_taken(connection, provider, asked_at)
     return SyncResult(_list_changes(judged), moved, released)
 
 
@@ -171,7 +171,7 @@ async def sync_provider(
             raise
         # Stored for `health` and for the operator, who may confirm the list.
         if isinstance(why := refused.fields.get("why"), ListDoubt):
-            await rows.not_taken(connection, row.id, why, by.now)
+            await rows.mark_not_taken(connection, row.id, why, by.now)
         return PriceListRead(row, price_list, NOTHING_TAKEN, refused)
     return PriceListRead(row, price_list, result)
 
@@ -203,7 +203,7 @@ async def refresh_services(connection: Connection, services: Sequence[ServiceId]
     It is for callers that changed routes or an exchange rate. The services must be locked. Returns those that changed.
     """
     moved = await _refresh_services(connection, services, by)
-    await rows.go_on(connection, services, by.now)
+    await rows.queue_held(connection, services, by.now)
     return moved
 
 
@@ -214,7 +214,7 @@ async def refresh_provider_services(connection: Connection, provider: ProviderId
     """
     routed = await rows.routed_to(connection, provider)
     services = await route_rows.lock_services(connection, sorted({one.service for one in routed}))
-    by_list = await rows.priced_by_lists(connection, services)
+    by_list = await rows.find_priced_by_lists(connection, services)
     moved = [one for one in await refresh_services(connection, services, by) if one.service.id not in by_list]
     pairs = [(one.before.service, one.service) for one in moved]
     return [OverwrittenPrice(old.id, old.name, old.rate, new.rate) for old, new in pairs if old.rate != new.rate]
@@ -231,8 +231,8 @@ async def _refresh_services(
 ) -> list[JudgedLine]:
     approved_ids, moved = frozenset(approved), list[JudgedLine]()
     why = {line.service: line.why for line in unread}
-    for at, line in enumerate(await rows.lines(connection, services)):
-        judged = judge(line, by.now, synced=listed_by, unread=why, approved=line.service.id in approved_ids)
+    for at, line in enumerate(await rows.read_lines(connection, services)):
+        judged = judge_service(line, by.now, synced=listed_by, unread=why, approved=line.service.id in approved_ids)
         if judged.moves:
             moved.append(judged)
         # A long list must not keep other tasks of the event loop waiting.
@@ -281,15 +281,15 @@ async def approve(
     check_added(margin, FieldCode.MARGIN)
     async with connection.transaction():
         locked = await route_rows.lock_services(connection, services)
-        lines = await rows.lines(connection, locked)
+        lines = await rows.read_lines(connection, locked)
         _check_approval(services, lines)
-        judged = [judge(line, by.now, approved=True) for line in lines]
+        judged = [judge_service(line, by.now, approved=True) for line in lines]
         await rows.keep(connection, judged)
         approved = await catalogue.services(connection, locked)
         if rate is not None or margin is not None:
             approved = [structs.replace(one, rate=_choose_rate(one, rate, margin)) for one in approved]
             await catalogue.save_services(connection, approved)
-        await rows.go_on(connection, locked, by.now)
+        await rows.queue_held(connection, locked, by.now)
         entries = [_build_audit_entry(one, after) for one, after in zip(judged, approved, strict=True)]
         await audit.note(connection, by, AuditAction.SERVICE_APPROVE, entries)
     return approved
@@ -323,10 +323,10 @@ async def set_following(
     """
     check_following(changes)
     async with connection.transaction():
-        await catalogue.hold(connection)
-        before = await rows.following(connection, provider)
+        await catalogue.lock(connection)
+        before = await rows.read_terms(connection, provider)
         terms = structs.replace(before, **changes.given)
-        await rows.follow(connection, provider, terms)
+        await rows.write_terms(connection, provider, terms)
         entry = AuditEntry(str(provider), diff(before, terms))
         await audit.note(connection, by, AuditAction.PROVIDER_FOLLOW, [entry])
         overwritten = await refresh_provider_services(connection, provider, by)
@@ -341,8 +341,8 @@ async def find_overruling_price(
     connection: Connection, service: ServiceId, now: datetime
 ) -> tuple[ProviderId, Decimal] | None:
     """Returns the provider whose list will change a service's price at its next sync, and that price; None if none."""
-    (line,) = await rows.lines(connection, [service])
-    rate = judge(line, now).service.rate
+    (line,) = await rows.read_lines(connection, [service])
+    rate = judge_service(line, now).service.rate
     return None if rate == line.service.rate else (line.routes[0].to.provider, rate)
 
 
@@ -365,15 +365,15 @@ class PriceListSync:
     async def step(self) -> int:
         """Reads the list that is due for the longest time, if any; returns how many were taken over, 0 or 1."""
         panels, now = self._registry.panels, self._clock()
-        provider = await write(self._connection, lambda connection: rows.due(connection, panels, now))
+        provider = await write(self._connection, lambda connection: rows.claim_due(connection, panels, now))
         if provider is None:
             return 0
-        answers = await self._registry.ask_panels([provider], PanelClient.services)
+        answers = await self._registry.call_panels([provider], PanelClient.services)
         why = await self._take_over(provider, answers[0][1], now) if answers else ListDoubt(DoubtCode.UNANSWERED)
         if why is None:
             return 1
         log.warning("a price list was not taken over", provider=provider, why=why.code.value, **why.fields)
-        await write(self._connection, lambda connection: rows.not_taken(connection, provider, why, now))
+        await write(self._connection, lambda connection: rows.mark_not_taken(connection, provider, why, now))
         return 0
 
     async def _take_over(self, provider: ProviderId, listed: ReadPriceList, asked_at: datetime) -> ListDoubt | None:

@@ -7,7 +7,7 @@ import structlog
 from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import ProviderId
-from opensmm.base.money import short
+from opensmm.base.money import format_amount
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.providers import BALANCE_EVERY, BalanceReading
 from opensmm.providers.client import PanelClient
@@ -30,11 +30,11 @@ class BalancePoller:
         """Reads the balances that are due; returns how many providers answered."""
         now, panels = self._clock(), self._registry.panels
         due = await write(
-            self._connection, lambda connection: rows.balance_due(connection, panels, now, now - BALANCE_EVERY)
+            self._connection, lambda connection: rows.claim_balances_due(connection, panels, now, now - BALANCE_EVERY)
         )
-        answers = await self._registry.ask_panels(due, _read_balance)
+        answers = await self._registry.call_panels(due, _read_balance)
         readings = [
-            (provider, BalanceReading(self._clock(), Decimal(short(view.amount)))) for provider, view in answers
+            (provider, BalanceReading(self._clock(), Decimal(format_amount(view.amount)))) for provider, view in answers
         ]
         if readings:
             await write(self._connection, lambda connection: rows.keep_balances(connection, readings))
@@ -43,7 +43,7 @@ class BalancePoller:
         return len(readings)
 
     def _compare(self, provider: ProviderId, currency: str) -> None:
-        contact = self._registry.contact(provider)
+        contact = self._registry.connection_to(provider)
         if contact is not None and currency not in ("", contact.row.currency):
             log.warning("a provider's currency is not the one it is set to", provider=provider, currency=currency)
 

@@ -12,13 +12,13 @@ from msgspec import Struct, structs
 
 from opensmm.actions.provider_views import shut_providers
 from opensmm.actions.references import find_provider
-from opensmm.base.money import short
+from opensmm.base.money import format_amount
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, ListWarning, OperatorRefusal, RefusalCode, WarningCode
-from opensmm.domain.evidence import PATIENCE, Neighbour, grow
+from opensmm.domain.evidence import DEFAULT_PATIENCE, Neighbour, ids_grow
 from opensmm.domain.provider_services import ReadPriceList
-from opensmm.domain.providers import PANEL, BalanceReading, IdForm, adds_of
+from opensmm.domain.providers import PANEL, BalanceReading, IdForm, judge_adds
 from opensmm.providers.call_failures import NoAnswer
 from opensmm.providers.client import PanelClient, close_session
 from opensmm.providers.key_encryption import UnreadableKey, open_key
@@ -154,7 +154,7 @@ async def read_balance(connection: Connection, provider: str, calls: CallSetting
     row = await find_provider(connection, provider)
     async with client_of(row, calls) as client:
         balance, _ = await client.balance()
-    reading = BalanceReading(by.now, Decimal(short(balance.amount)))
+    reading = BalanceReading(by.now, Decimal(format_amount(balance.amount)))
     async with connection.transaction():
         before = await providers.newest_balance(connection, row.id)
         await providers.keep_balances(connection, [(row.id, reading)])
@@ -204,7 +204,7 @@ async def _check_one(client: PanelClient, stored: StoredProvider) -> CheckResult
     return CheckResult(
         url=row.url,
         dialect=dialect_seen,
-        balance=short(balance.amount),
+        balance=format_amount(balance.amount),
         currency=balance.currency,
         services=len(price_list.services),
         types=dict(Counter(service.type.value if service.type else "unknown" for service in price_list.services)),
@@ -252,9 +252,9 @@ _FORM_NOTES: Final = {
 
 def _build_notes(stored: StoredProvider) -> Iterator[CheckNote]:
     row = stored.row
-    code, count = adds_of(row.dialect, row.adds_at_a_time, row.concurrency)
+    code, count = judge_adds(row.dialect, row.adds_at_a_time, row.concurrency)
     yield CheckNote(code, {"provider": row.id, "provider_name": row.name, "count": count})
-    if not grow(stored.orders, PATIENCE.skew):
+    if not ids_grow(stored.orders, DEFAULT_PATIENCE.skew):
         yield CheckNote(FindingCode.ORDER_IDS_DO_NOT_GROW, {"newest": stored.orders[0].provider_order})
 
 

@@ -10,12 +10,12 @@ from opensmm.domain.call_faults import CallCode, CallFault, shortened
 from opensmm.domain.dispatch import (
     Accepted,
     Declined,
-    NotSent,
+    Deferred,
     SendOutcome,
     TurnedAway,
     Unsure,
-    rest_s,
-    rest_when_turned_away,
+    pause_after_failure_s,
+    pause_when_turned_away,
 )
 from opensmm.store import providers
 from opensmm.store.connection import Connection
@@ -24,7 +24,7 @@ from opensmm.store.providers import ProviderFailure
 
 MAX_FAULT: Final = 300
 """Characters that are stored of a provider's last failure."""
-LATE: Final = NotSent(CallFault(CallCode.NO_TURN))
+LATE: Final = Deferred(CallFault(CallCode.NO_TURN))
 """The outcome of a call whose turn came too late. It says nothing about the provider."""
 
 
@@ -38,16 +38,16 @@ async def note_health(
     answered = {claim.provider for claim, outcome in batch if isinstance(outcome, Accepted | Declined)}
     failures = [(claim.provider, outcome) for claim, outcome in batch if _is_failure(outcome)]
     failed, times = dict(failures), Counter(provider for provider, _ in failures)
-    fared = await providers.fared(connection, sorted(failed.keys() - answered), sorted(answered))
+    fared = await providers.lock_changed(connection, sorted(failed.keys() - answered), sorted(answered))
     failures_now = [
         _build_failure(provider, failed[provider], times[provider], fared[provider], now)
         for provider in fared.keys() - answered
     ]
     # One clear answer in a batch counts for more than its failures.
     if well := fared.keys() & answered:
-        await providers.is_well(connection, sorted(well))
+        await providers.record_answers(connection, sorted(well))
     if failures_now:
-        await providers.failed(connection, failures_now)
+        await providers.record_failures(connection, failures_now)
 
 
 def _build_failure(
@@ -59,18 +59,18 @@ def _build_failure(
     """
     failures, resting = before
     if isinstance(outcome, TurnedAway):
-        count, turned_away_s = rest_when_turned_away(failures + 1)
+        count, turned_away_s = pause_when_turned_away(failures + 1)
         until: datetime | None = now + timedelta(seconds=turned_away_s)
         return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
     # Deliveries that could not be sent came back together and count as one failure; each silence was a call of its own.
     count = failures + (times if isinstance(outcome, Unsure) else 1)
-    pause_s = rest_s(count, reached=isinstance(outcome, Unsure), resting=resting)
+    pause_s = pause_after_failure_s(count, reached=isinstance(outcome, Unsure), resting=resting)
     until = None if pause_s is None else now + timedelta(seconds=pause_s)
     return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
 
 
 def _is_failure(outcome: SendOutcome) -> bool:
     """Returns True if an outcome counts against the provider. A refusal of one service does not."""
-    if isinstance(outcome, NotSent) and outcome.one_service:
+    if isinstance(outcome, Deferred) and outcome.one_service:
         return False
-    return isinstance(outcome, NotSent | TurnedAway | Unsure) and outcome != LATE
+    return isinstance(outcome, Deferred | TurnedAway | Unsure) and outcome != LATE

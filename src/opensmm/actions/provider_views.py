@@ -44,7 +44,7 @@ async def show_provider(connection: Connection, provider: str, now: datetime) ->
 
 async def shut_providers(connection: Connection, now: datetime) -> Mapping[ProviderId, ShutCode]:
     """Returns the providers that the workers cannot call, each with the reason."""
-    return shut_at_workers(await workers.seen(connection), now) or {}
+    return shut_at_workers(await workers.list_workers(connection), now) or {}
 
 
 def _build_view(

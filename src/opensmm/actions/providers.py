@@ -90,14 +90,14 @@ async def edit_provider(
             raise OperatorRefusal(RefusalCode.NO_PROVIDER, provider=provider)
         after = structs.replace(before, **settings.given)
         after = _seal_key(before, after, key, pepper, private=private, keep_key=keep_key)
-        namesake = await rows.named(connection, after.name)
+        namesake = await rows.find_by_name(connection, after.name)
         if namesake is not None and namesake.name == after.name and namesake.id != provider:
             raise OperatorRefusal(RefusalCode.PROVIDER_NAME_TAKEN, name=after.name)
         await rows.change(connection, after)
         changes = {**_diff_settings(before, after), **(secret_change(before.sealed_key, key) if key else {})}
         await audit.note(connection, by, AuditAction.PROVIDER_EDIT, [AuditEntry(str(provider), changes)])
         if key:
-            await rows.is_well(connection, [provider])  # so that the new key is tested at once
+            await rows.record_answers(connection, [provider])  # so that the new key is tested at once
         if after.exchange_rate != before.exchange_rate:
             await price_sync.refresh_provider_services(connection, provider, by)
     return ProviderEdit(before, after)

@@ -18,7 +18,7 @@ async def buy(connection: Connection, refill: RefillId, quantity: int, *, by: By
     ``quantity`` is more than was ordered.
     """
     async with connection.transaction():
-        lost = await rows.wanted(connection, refill)
+        lost = await rows.lock_wanted(connection, refill)
         if lost is None:
             raise OperatorRefusal(RefusalCode.REFILL_NOT_FOR_SALE, refill=refill)
         if lost.route is None:

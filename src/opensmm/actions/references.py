@@ -38,7 +38,7 @@ async def find_provider(connection: Connection, reference: str) -> ProviderRow:
 
     A name in another case is accepted if it fits only one provider.
     """
-    if (row := await providers.named(connection, reference)) is not None:
+    if (row := await providers.find_by_name(connection, reference)) is not None:
         return row
     rows = await providers.providers(connection)
     alike = [one for one in rows if one.name.casefold() == reference.casefold()]

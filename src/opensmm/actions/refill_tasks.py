@@ -13,8 +13,8 @@ from opensmm.domain.call_faults import words_of
 from opensmm.domain.codes import DeliveryNote, EventCode
 from opensmm.domain.dispatch import Declined
 from opensmm.domain.polling import UnreadAnswer, poll_again_after
-from opensmm.domain.refills import ASKED_AGAIN_AFTER, OPEN_REFILLS, UNCLEAR, RefillStatus
-from opensmm.domain.request_errors import means_asked_lately
+from opensmm.domain.refills import OPEN_REFILLS, RETRY_PAUSES, UNCLEAR, RefillStatus
+from opensmm.domain.request_errors import means_requested_recently
 from opensmm.providers.client import ProviderClient
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import refill_tasks as rows
@@ -40,8 +40,8 @@ class RefillSender:
         tasks = await write(self._connection, lambda connection: rows.claim(connection, now, LEASE, limit))
         fresh = [task for task in tasks if not task.provider_refill]
         started = [task for task in tasks if task.provider_refill]
-        await self._registry.ask_each(fresh, _request_refills, partial(self._record_new, now))
-        await self._registry.ask_each(started, _request_statuses, partial(self._record_started, now))
+        await self._registry.call_each(fresh, _request_refills, partial(self._record_new, now))
+        await self._registry.call_each(started, _request_statuses, partial(self._record_started, now))
         return len(tasks)
 
     async def _record_new(
@@ -80,7 +80,7 @@ async def _request_statuses(
 
 def _interpret_request(task: TaskRow, answer: str | Declined | UnreadAnswer, now: datetime) -> RefillNews:
     match answer:
-        case Declined() if task.again and means_asked_lately(words_of(answer.answer)):
+        case Declined() if task.again and means_requested_recently(words_of(answer.answer)):
             # The provider began a refill whose id we did not get: request it again until it names the id, or refuses
             # for another reason.
             return RefillNews(task, RefillStatus.PENDING, "", _choose_next_poll(task, now))
@@ -91,9 +91,9 @@ def _interpret_request(task: TaskRow, answer: str | Declined | UnreadAnswer, now
         case UnreadAnswer():
             log.warning("a refill was not understood", refill=task.refill, run=task.run, sparse=task.provider)
             note = _build_note(task, answer)
-            if task.tries >= len(ASKED_AGAIN_AFTER):
+            if task.tries >= len(RETRY_PAUSES):
                 return RefillNews(task, UNCLEAR, "", None, task.tries + 1, note)
-            pause = ASKED_AGAIN_AFTER[task.tries]
+            pause = RETRY_PAUSES[task.tries]
             return RefillNews(task, RefillStatus.PENDING, "", now + pause, task.tries + 1, note)
 
 

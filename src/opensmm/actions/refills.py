@@ -32,7 +32,7 @@ async def refill(
 ) -> list[list[RefillId | Refused]]:
     """Decides and stores a batch in the caller's transaction. A second request for the same order is refused."""
     order_ids = sorted({number for _, ids in batch for number in ids.numbers if number > 0})
-    refillable = await rows.refillable(connection, order_ids)
+    refillable = await rows.lock_refillable(connection, order_ids)
     granted: dict[OrderId, CustomerId] = {}
     decisions = [[_decide(customer, n, refillable, granted, now) for n in ids.numbers] for customer, ids in batch]
     refill_ids = await rows.add(connection, list(granted.items()), now)

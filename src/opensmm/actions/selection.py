@@ -40,7 +40,7 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
         fitting = {number: one for number, one in fitting.items() if number in ids}
     if selection.provider:
         provider = await find_provider(connection, selection.provider)
-        if not (routed := await routes.served_by(connection, provider.id)):
+        if not (routed := await routes.list_served(connection, provider.id)):
             raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
         fitting = _narrow(fitting, {one for one in fitting if one in routed}, provider=provider.name)
     if selection.category:

@@ -35,8 +35,8 @@ from opensmm.domain.dispatch import (
     Accepted,
     AttemptOutcome,
     Declined,
+    Deferred,
     DeliveryState,
-    NotSent,
     SendOutcome,
     TurnedAway,
     Unsure,
@@ -121,7 +121,9 @@ class DeliverySender:
 
     async def step_at(self, freed: Set[ProviderId]) -> list[asyncio.Task[None]]:
         """Does the same for providers that were just freed, in one short scan."""
-        rooms = {provider: room for provider, room in self._registry.rooms().items() if provider in freed and room}
+        rooms = {
+            provider: room for provider, room in self._registry.claimable_counts().items() if provider in freed and room
+        }
         if not rooms:
             return []
         return await self._step(lambda connection, mark: self._take_at(connection, rooms, mark))
@@ -192,7 +194,7 @@ class DeliverySender:
     def stop(self) -> None:
         """Begins no more calls. Deliveries that wait for their turn are recorded as not sent, for another worker."""
         self.freed.stop()
-        self._registry.let_all_through()
+        self._registry.release_waiters()
 
     async def _claim(self, connection: Connection, take: Take, mark: UUID, begin_by: float) -> None:
         began = time.monotonic()
@@ -203,7 +205,7 @@ class DeliverySender:
             for claim in claimed
             if claim.run < claim.runs
         ]
-        await rows.release(connection, next_runs)
+        await rows.schedule_runs(connection, next_runs)
         if claimed:
             # Noted before the COMMIT is sent: if its answer is lost, this tells what to recover.
             self._unanswered = UnansweredClaim(mark, begin_by, claimed)
@@ -215,10 +217,10 @@ class DeliverySender:
         A provider whose circuit is half open gets one delivery as a test.
         """
         at, lasts = self._clock.stamp(), self._lease
-        rooms = self._registry.rooms()
+        rooms = self._registry.claimable_counts()
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
-        to_try = await providers.half_open(connection, [provider for provider, room in rooms.items() if room], now)
+        to_try = await providers.lock_half_open(connection, [provider for provider, room in rooms.items() if room], now)
         # Each provider has room for all: one plain claim is enough.
         if not to_try and self._registry.takes_all and all(room >= limit for room in rooms.values()):
             return await rows.claim(connection, now, at, lasts, limit, list(rooms), mark)
@@ -236,7 +238,7 @@ class DeliverySender:
                 break
         tried = {claim.provider for claim in claimed}.intersection(to_try)
         # No second delivery tests such a provider before this lease is over.
-        await providers.tried(connection, sorted(tried), now + lasts)
+        await providers.mark_tested(connection, sorted(tried), now + lasts)
         return claimed
 
     async def _take_at(
@@ -252,7 +254,7 @@ class DeliverySender:
             await self._send(claim, begin_by)
         finally:
             self._in_flight.discard(_fence_key(claim))
-            contact = self._registry.contact(claim.provider)
+            contact = self._registry.connection_to(claim.provider)
             # It has room again, and need not wait for the next scan.
             if contact is not None and contact.row.adds_at_a_time:
                 self.freed.add(claim.provider)
@@ -264,9 +266,9 @@ class DeliverySender:
         made.
         """
         CALL.set(_name_call(claim))  # a delivery has a task of its own
-        contact = self._registry.contact(claim.provider)
+        contact = self._registry.connection_to(claim.provider)
         if contact is None:
-            outcome: SendOutcome = NotSent(CallFault(CallCode.NO_CLIENT))
+            outcome: SendOutcome = Deferred(CallFault(CallCode.NO_CLIENT))
         else:
             async with contact.throttle:
                 # After a long wait it could be sent when its lease is over and it counts as unsure already.
@@ -324,7 +326,7 @@ def _log_outcome(claim: DeliveryClaim, contact: ProviderConnection | None, outco
             log.debug("accepted", **_log_fields(claim), provider_order=outcome.provider_order)
         case Declined():
             log.info("declined", **_log_fields(claim), answer=str(outcome.answer)[:MAX_LOGGED], sparse=claim.provider)
-        case NotSent() | TurnedAway():
+        case Deferred() | TurnedAway():
             log.info("not sent", **_log_fields(claim), answer=str(outcome.answer)[:MAX_LOGGED], sparse=claim.provider)
         case Unsure():
             log.warning(
@@ -387,8 +389,8 @@ async def record(
     # Only if this result counted: after a claim by another worker, the next run's time comes from that one. A late
     # result may be in the same batch as the one that counts, which has the greater fence.
     newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
-    unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], NotSent | TurnedAway)]
-    await rows.release(connection, [(order, run + 1, None) for order, run in unsent])
+    unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], Deferred | TurnedAway)]
+    await rows.schedule_runs(connection, [(order, run + 1, None) for order, run in unsent])
     await note_health(connection, batch, now)
 
 
@@ -431,7 +433,7 @@ _MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED, DeliveryState.H
 _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
     Declined: AttemptOutcome.DECLINED,
-    NotSent: AttemptOutcome.DECLINED,
+    Deferred: AttemptOutcome.DECLINED,
     TurnedAway: AttemptOutcome.DECLINED,
     Unsure: AttemptOutcome.UNSURE,
 }
@@ -446,7 +448,7 @@ def _build_result(
         due = now + timedelta(seconds=_retry_pause_s(claim, outcome, registry))
     elif verdict.next_route:
         due = now
-    elif verdict.state is DeliveryState.PENDING and not _is_manual(registry.contact(claim.provider)):
+    elif verdict.state is DeliveryState.PENDING and not _is_manual(registry.connection_to(claim.provider)):
         due = now + timedelta(seconds=FIRST_POLL_S)
     return AttemptResult(
         order=claim.order,
@@ -469,7 +471,7 @@ def _retry_pause_s(claim: DeliveryClaim, outcome: SendOutcome, registry: Provide
     if isinstance(outcome, TurnedAway):
         # Another provider is tried at once. If there is none, other deliveries test this provider first.
         return 0 if claim.routes > 1 else TURNED_AWAY_STEPS_S[0]
-    if isinstance(outcome, NotSent) and outcome.one_service:
+    if isinstance(outcome, Deferred) and outcome.one_service:
         return retry_after_s(claim.attempt)
-    contact = registry.contact(claim.provider)
+    contact = registry.connection_to(claim.provider)
     return retry_after_s((contact.row.failures if contact else 0) + 1)

@@ -108,7 +108,7 @@ async def plan_import(
 
     The catalogue stays locked until the caller's transaction ends, so that writing the plan undoes nobody's edit.
     """
-    await services.hold(connection)
+    await services.lock(connection)
     present = (await services.refresh(connection, None)).services
     routed: dict[str, list[Service]] = {}
     only_here: list[ServiceId] = []
@@ -119,7 +119,7 @@ async def plan_import(
     chosen = (service for service in provider_services if is_chosen(service))
     listed = (*(theirs.service for theirs in provider_services), *(line.service for line in unread))
     standing = [service.id for group in routed.values() for service in group]
-    by_list = await sync_rows.priced_by_lists(connection, standing)
+    by_list = await sync_rows.find_priced_by_lists(connection, standing)
     return plan(chosen, routed, only_here, terms, listed, unread, by_list)
 
 

@@ -17,11 +17,11 @@ from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import NO_POLICY, Policy
 from opensmm.domain.providers import SANDBOX
 from opensmm.domain.routes import RouteTo, routes_changed
-from opensmm.domain.service_edits import EditPlan, edited, plan_edit, price_moves, rebased
+from opensmm.domain.service_edits import EditPlan, plan_edit, price_moves, rebase_plan, set_fields
 from opensmm.domain.service_rules import (
-    bears_on_sale,
     check_sellable,
     check_service,
+    may_affect_sale,
     not_for_sale,
 )
 from opensmm.store import audit, catalogue, policy
@@ -88,7 +88,7 @@ async def edit_service(
         standing = {one.id: one for one in await catalogue.services(connection, [service])}
         if service not in standing:
             raise OperatorRefusal(RefusalCode.NO_SUCH_SERVICE, services=[service])
-        after = edited(standing[service], fields)
+        after = set_fields(standing[service], fields)
         check_service(after, fields)
         await _check_sale(connection, [after], standing)
         await write_services_in_transaction(connection, [after], standing, version, AuditAction.SERVICE_SAVE, by)
@@ -115,13 +115,15 @@ async def plan_edits(
 ) -> EditPlan:
     """Plans to set fields of all selected services. Writes nothing. Raises OperatorRefusal as ``select`` does."""
     services = await select(connection, selection)
-    pairs = [(one, edited(one, fields)) for one in services]
-    rules = await _read_policy_for(connection, [after for before, after in pairs if bears_on_sale(before, after)])
+    pairs = [(one, set_fields(one, fields)) for one in services]
+    rules = await _read_policy_for(connection, [after for before, after in pairs if may_affect_sale(before, after)])
     plan = plan_edit(services, fields, rules, action)
     if "rate" not in fields:
         return plan
     moved = [one.before.id for one in plan.changes if one.before.rate != one.after.rate]
-    return structs.replace(plan, prices=price_moves(plan.changes, await sync_rows.lines(connection, moved), by.now))
+    return structs.replace(
+        plan, prices=price_moves(plan.changes, await sync_rows.read_lines(connection, moved), by.now)
+    )
 
 
 async def edit_selected(
@@ -152,7 +154,7 @@ async def apply_edits(connection: Connection, plan: EditPlan, *, by: By) -> list
         version = await catalogue.bump(connection)
         present = await catalogue.services(connection, [one.before.id for one in plan.changes])
         standing = {one.id: one for one in present}
-        services = rebased(plan, standing)
+        services = rebase_plan(plan, standing)
         for service in services:
             check_service(service, plan.fields)
         if "refill_mode" in plan.fields and any(one.refill_mode is not RefillMode.PROVIDER for one in services):
@@ -204,7 +206,7 @@ async def _check_sale(connection: Connection, services: Sequence[Service], stand
 
     The policy is read and compiled only for edits that it may refuse: all services on sale before comply with it.
     """
-    doubtful = [one for one in services if bears_on_sale(standing.get(one.id), one)]
+    doubtful = [one for one in services if may_affect_sale(standing.get(one.id), one)]
     if refused := check_sellable(doubtful, await _read_policy_for(connection, doubtful)):
         raise not_for_sale(refused)
 

@@ -28,7 +28,7 @@ async def end(connection: Connection, ends: Sequence[EndedRun], now: datetime) -
     by_order: dict[OrderId, list[EndedRun]] = defaultdict(list)
     for run in ends:
         by_order[run.order].append(run)
-    sold = await rows.sold(connection, list(by_order))
+    sold = await rows.list_live(connection, list(by_order))
     settlements = [settle(order, by_order[order.order]) for order in sold]
     await customers.transfer(connection, [t for one in settlements for t in one.transfers], now)
     await rows.end(connection, settlements, now)

@@ -6,7 +6,7 @@ from typing import Final
 
 from opensmm.base.errors import Unavailable
 from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
-from opensmm.domain.server import faults
+from opensmm.domain.server import find_faults
 from opensmm.store import schema, server
 from opensmm.store.connection import Connection, UncanceledConnection, connect
 from opensmm.store.postgres_words import HOPELESS, REFUSED_OPTIONS
@@ -61,7 +61,7 @@ async def check(url: str) -> None:
 async def check_settings(connection: Connection) -> None:
     """Raises Misconfigured or OperatorRefusal for the role, the tables or the server's settings of this connection."""
     await schema.check_app_role(connection)
-    server_faults = faults(await server.seen(connection))
+    server_faults = find_faults(await server.read_server(connection))
     if server_faults:
         code, fields = server_faults[0]
         raise OperatorRefusal(_REFUSALS[code], **fields)

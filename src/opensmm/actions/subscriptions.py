@@ -65,11 +65,12 @@ class SubscriptionWatcher:
         """Polls up to ``limit`` due subscriptions; returns how many there were."""
         asked_at = self._clock()
         claimed = await write(
-            self._connection, lambda connection: polling.claim_watched(connection, asked_at, asked_at + LEASE, limit)
+            self._connection,
+            lambda connection: polling.claim_subscriptions(connection, asked_at, asked_at + LEASE, limit),
         )
         if not claimed:
             return 0
-        answers = await self._registry.ask_about(claimed, _watch_orders)
+        answers = await self._registry.call_about(claimed, _watch_orders)
         # A subscription whose answer is not understood keeps its time of the last poll: evidence needs to know up to
         # when its posts are reported.
         unread = [(delivery, report) for delivery, report in answers if isinstance(report, UnreadAnswer)]
@@ -80,7 +81,8 @@ class SubscriptionWatcher:
             await write(self._connection, lambda connection: polling.note(connection, notes, asked_at))
         reports = [(delivery, report) for delivery, report in answers if isinstance(report, SubscriptionReport)]
         posts_before = await write(
-            self._connection, lambda connection: rows.known(connection, [delivery.order for delivery, _ in reports])
+            self._connection,
+            lambda connection: rows.list_known(connection, [delivery.order for delivery, _ in reports]),
         )
         for answer in await self._poll_posts(reports, posts_before):
             await self._store_answer(answer, asked_at)
@@ -98,10 +100,10 @@ class SubscriptionWatcher:
         posts: dict[OrderId, dict[str, SubscriptionReport | None]] = {}
         requests: list[PostRequest] = []
         for delivery, report in reports:
-            order_ids = subscriptions.to_ask(report.orders, posts_before.get(delivery.order, ()))
+            order_ids = subscriptions.orders_to_poll(report.orders, posts_before.get(delivery.order, ()))
             posts[delivery.order] = dict.fromkeys(order_ids)
             requests += [PostRequest(delivery.order, delivery.provider, order) for order in order_ids[:MAX_IDS]]
-        for request, answer in await self._registry.ask_about(requests, _watch_orders):
+        for request, answer in await self._registry.call_about(requests, _watch_orders):
             posts[request.subscription][request.provider_order] = (
                 answer if isinstance(answer, SubscriptionReport) else None
             )
@@ -133,11 +135,11 @@ async def store(connection: Connection, answer: SubscriptionAnswer, asked_at: da
     subscription = await rows.subscription(connection, order, delivery.attempt, delivery.before.polled)
     if subscription is None:
         return
-    posts_before = (await rows.known(connection, [order])).get(order, [])
-    taken = await rows.taken(connection, subscription, list(answer.posts))
+    posts_before = (await rows.list_known(connection, [order])).get(order, [])
+    taken = await rows.find_taken(connection, subscription, list(answer.posts))
     changed = subscriptions.take_in(subscription, answer.posts, posts_before, taken, now)
     result = _book_whole_charge(result, delivery, report, has_posts=bool(report.orders or posts_before))
-    standing = subscriptions.stand(result.state, posts_before, changed)
+    standing = subscriptions.next_standing(result.state, posts_before, changed)
     for post in changed:
         if post.state is PostState.TAKEN:
             log.warning("a post's order is another's already", order=order, provider_order=post.provider_order)
@@ -147,8 +149,8 @@ async def store(connection: Connection, answer: SubscriptionAnswer, asked_at: da
     await rows.make(connection, subscription, [post for post in changed if post.state is PostState.MADE], now)
     await rows.note(connection, subscription, [post for post in changed if post.state is not PostState.MADE], now)
     if subscription.newest:
-        await rows.set_missing(connection, order, subscriptions.gone(report.orders, posts_before), now)
-        await rows.stand(connection, order, standing.order)
+        await rows.set_missing(connection, order, subscriptions.list_missing_changes(report.orders, posts_before), now)
+        await rows.set_state(connection, order, standing.order)
     if standing.give_up:
         await cancels.ask_provider(connection, [(order, delivery.run)], now)
     await record(connection, [_plan_next_poll(result, standing, now)], asked_at, now)
@@ -189,6 +191,6 @@ def _plan_next_poll(result: PolledResult, standing: subscriptions.SubscriptionSt
     if standing.endless and standing.delivery is DeliveryState.HELD:
         result = structs.replace(result, note=DeliveryNote(EventCode.POSTS_WITHOUT_END, {"count": standing.recorded}))
     moving = standing.delivery in ACCEPTED_STATES
-    soon = now + subscriptions.ASK_AGAIN
+    soon = now + subscriptions.LONGEST_POLL_PAUSE
     due = min(result.due or soon, soon) if moving else None
     return structs.replace(result, state=standing.delivery, due=due, remains=None if moving else result.remains)

@@ -36,7 +36,7 @@ async def read(connection: ReconnectingConnection, work: Callable[[Connection], 
         return await _read(connection, work)
     except psycopg.Error as error:
         # A statement that was cancelled for taking too long would be cancelled again.
-        if not db.lost(error) or isinstance(error, errors.QueryCanceled):
+        if not db.is_connection_error(error) or isinstance(error, errors.QueryCanceled):
             raise Unavailable(StatementRejected.outage, words=str(error)) from error
     try:
         return await _read(connection, work)
@@ -65,7 +65,7 @@ async def write(connection: ReconnectingConnection, work: Callable[[Connection],
             async with session.transaction():
                 return await work(session)
         except psycopg.Error as error:
-            if db.lost(error):
+            if db.is_connection_error(error):
                 await connection.drop()
             raise fault_of(error) from error
         except BaseException:
@@ -79,7 +79,7 @@ def fault_of(error: psycopg.Error, locked: type[StatementRejected] = RowsLocked)
     That is Unavailable if the connection broke, ``locked`` if a statement waited too long for a row, and
     StatementRejected for any other error of a statement.
     """
-    if db.lost(error):
+    if db.is_connection_error(error):
         return _build_unavailable(error)
     return (locked if isinstance(error, errors.LockNotAvailable) else StatementRejected)(str(error))
 

@@ -21,14 +21,14 @@ from opensmm.domain import evidence
 from opensmm.domain.clocks import ClockStep
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState, Verdict
 from opensmm.domain.evidence import (
-    PATIENCE,
+    DEFAULT_PATIENCE,
     AttemptKey,
     Conclusion,
     EvidenceKind,
-    EvidenceProof,
+    IdAnswer,
+    Judgement,
     Patience,
-    Said,
-    SuspectOrder,
+    SuspectAttempt,
     UnsureCase,
 )
 from opensmm.domain.polling import StatusReport
@@ -86,7 +86,7 @@ class UnsureResolver:
         connection: ReconnectingConnection,
         registry: ProviderRegistry,
         clock: DatabaseClock,
-        patience: Patience = PATIENCE,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         self._connection = connection
         self._registry = registry
@@ -116,7 +116,7 @@ class UnsureResolver:
         self, connection: Connection, claimed: Sequence[AttemptKey], now: datetime
     ) -> list[ProviderInquiry]:
         closed_by = now - self._patience.taking_in
-        doubted = await rows.doubted(connection, [key[0] for key in claimed], now, closed_by)
+        doubted = await rows.list_doubted(connection, [key[0] for key in claimed], now, closed_by)
         claimed_keys = set(claimed)
         since = min((one.suspect.sent for attempts in doubted.values() for one in attempts), default=now)
         steps = await clocks.steps(connection, since - NEIGHBOURS_WITHIN)
@@ -135,7 +135,7 @@ class UnsureResolver:
         steps: Sequence[ClockStep],
     ) -> ProviderInquiry:
         patience = self._patience
-        suspects = [evidence.beyond(steps, attempt.suspect, patience) for attempt in attempts]
+        suspects = [evidence.widen_over_steps(steps, attempt.suspect, patience) for attempt in attempts]
         around = [
             (suspect.sent - patience.skew, suspect.closed + patience.taking_in + patience.skew)
             for suspect in suspects[: rows.MOST_SUSPECTS]
@@ -149,33 +149,37 @@ class UnsureResolver:
             for suspect in suspects
             if suspect.key in claimed_keys and suspect.resolvable and suspect.key not in hopeless
         }
-        own_ids = await rows.known(connection, provider, evidence.ids_around(windows.values()))
+        own_ids = await rows.find_known(connection, provider, evidence.ids_around(windows.values()))
         ids_by_attempt = {
-            key: numbers for key, window in windows.items() if (numbers := evidence.to_ask(window, own_ids)) is not None
+            key: numbers
+            for key, window in windows.items()
+            if (numbers := evidence.ids_to_look_up(window, own_ids)) is not None
         }
         # So many cannot be told apart, so nothing is asked about them for now.
         if len(suspects) > rows.MOST_SUSPECTS:
             ids_by_attempt = {}
         hopeless |= dict.fromkeys(windows.keys() - ids_by_attempt.keys(), Conclusion.TOO_MANY_IDS)
         case = structs.replace(case, hopeless=hopeless)
-        controls = evidence.controls(case, ids_by_attempt, own_ids)
+        controls = evidence.choose_controls(case, ids_by_attempt, own_ids)
         newest = max((neighbour.answered for neighbour in near), default=None)
-        has_unreported = newest is not None and await subscriptions.untold(connection, provider, newest)
+        has_unreported = newest is not None and await subscriptions.may_have_unreported(connection, provider, newest)
         opened = {attempt.suspect.key: attempt for attempt in attempts}
         return ProviderInquiry(
-            provider, opened, case, ids_by_attempt, controls, has_unreported, evidence.width(near) or 0
+            provider, opened, case, ids_by_attempt, controls, has_unreported, evidence.id_digits(near) or 0
         )
 
     async def _find_samples(
-        self, connection: Connection, provider: ProviderId, suspects: Sequence[SuspectOrder]
+        self, connection: Connection, provider: ProviderId, suspects: Sequence[SuspectAttempt]
     ) -> Sequence[ChargeSample]:
         """Reads charges of similar orders, which tell several attempts apart. One attempt needs none; too many cannot
         be told apart."""
         if not 1 < len(suspects) <= evidence.MOST_TANGLED:
             return ()
-        return await rows.bills(connection, provider, [(one.service, one.sent, one.closed) for one in suspects])
+        return await rows.charge_samples(
+            connection, provider, [(one.service, one.sent, one.closed) for one in suspects]
+        )
 
-    async def _look_up_ids(self, inquiry: ProviderInquiry) -> dict[int, Said]:
+    async def _look_up_ids(self, inquiry: ProviderInquiry) -> dict[int, IdAnswer]:
         """Asks the provider for all ids in question; returns its answers by id, without ids that it did not answer."""
         if not inquiry.ids_by_attempt:
             return {}
@@ -187,15 +191,15 @@ class UnsureResolver:
             IdQuestion(inquiry.provider, witness, tuple(numbers[at : at + size]), inquiry.width)
             for at in range(0, len(numbers), size)
         ]
-        replies = await self._registry.ask_about(questions, _look_up_all)
+        replies = await self._registry.call_about(questions, _look_up_all)
         return {number: answer for _, answers in replies for number, answer in answers.items()}
 
-    async def _conclude(self, inquiry: ProviderInquiry, answers: Mapping[int, Said], now: datetime) -> None:
-        proofs = {key: EvidenceProof(why) for key, why in inquiry.case.hopeless.items()}
+    async def _conclude(self, inquiry: ProviderInquiry, answers: Mapping[int, IdAnswer], now: datetime) -> None:
+        proofs = {key: Judgement(why) for key, why in inquiry.case.hopeless.items()}
         proofs |= evidence.conclude(inquiry.case, inquiry.ids_by_attempt, answers, inquiry.controls)
         # An id that was found may be the order of such a post, so that it proves nothing yet.
         if inquiry.has_unreported_posts:
-            proofs = {key: evidence.doubt(proof) for key, proof in proofs.items()}
+            proofs = {key: evidence.weaken(proof) for key, proof in proofs.items()}
         for key, proof in proofs.items():
             await self._record_proof(inquiry, key, proof, answers, now)
 
@@ -203,8 +207,8 @@ class UnsureResolver:
         self,
         inquiry: ProviderInquiry,
         key: AttemptKey,
-        proof: EvidenceProof,
-        answers: Mapping[int, Said],
+        proof: Judgement,
+        answers: Mapping[int, IdAnswer],
         now: datetime,
     ) -> None:
         note, provider_order, attempt = (
@@ -223,13 +227,13 @@ class UnsureResolver:
             log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 # Another order of ours has taken the id meanwhile: it can no longer be told whose it is.
-                await self._record_proof(inquiry, key, evidence.doubt(proof), answers, now)
+                await self._record_proof(inquiry, key, evidence.weaken(proof), answers, now)
 
     async def _write_proof(
         self,
         connection: Connection,
         attempt: OpenAttempt,
-        proof: EvidenceProof,
+        proof: Judgement,
         provider_order: str | None,
         note: EvidenceNote,
         now: datetime,
@@ -242,17 +246,17 @@ class UnsureResolver:
                 return
             await resolve(connection, attempt, proof, provider_order, now, self._clock.stamp())
         else:
-            pause = evidence.look_again_after(now - attempt.suspect.closed, self._patience)
-            await rows.look_again(connection, [(key, now + pause)])
+            pause = evidence.pause_before_check(now - attempt.suspect.closed, self._patience)
+            await rows.schedule_check(connection, [(key, now + pause)])
         await rows.keep(connection, [note], now)
 
 
-async def _look_up_all(provider: ProviderClient, questions: Sequence[IdQuestion]) -> list[dict[int, Said]]:
+async def _look_up_all(provider: ProviderClient, questions: Sequence[IdQuestion]) -> list[dict[int, IdAnswer]]:
     """Makes one call after the other, so that evidence takes only one of a provider's slots."""
     return [await _look_up(provider, question) for question in questions]
 
 
-async def _look_up(provider: ProviderClient, question: IdQuestion) -> dict[int, Said]:
+async def _look_up(provider: ProviderClient, question: IdQuestion) -> dict[int, IdAnswer]:
     ids = [_format_id(number, question.width) for number in (question.witness, *question.numbers)]
     witness, *answers = await provider.look_ups(ids)
     return dict(zip(question.numbers, answers, strict=True)) if isinstance(witness, StatusReport) else {}
@@ -262,13 +266,13 @@ def _format_id(number: int, width: int) -> str:
     return str(number).zfill(width)
 
 
-def _format_provider_id(inquiry: ProviderInquiry, proof: EvidenceProof) -> str | None:
+def _format_provider_id(inquiry: ProviderInquiry, proof: Judgement) -> str | None:
     """Returns the proved order id as its provider writes it, or None."""
     return None if proof.provider_order is None else _format_id(proof.provider_order, inquiry.width)
 
 
 def _build_note(
-    inquiry: ProviderInquiry, key: AttemptKey, proof: EvidenceProof, answers: Mapping[int, Said]
+    inquiry: ProviderInquiry, key: AttemptKey, proof: Judgement, answers: Mapping[int, IdAnswer]
 ) -> EvidenceNote:
     between = inquiry.case.windows[key]
     ids = inquiry.ids_by_attempt.get(key, ())
@@ -296,7 +300,7 @@ def _build_note(
 async def resolve(
     connection: Connection,
     attempt: OpenAttempt,
-    proof: EvidenceProof,
+    proof: Judgement,
     provider_order: str | None,
     now: datetime,
     at: datetime | None,

@@ -14,7 +14,7 @@ from opensmm.wire.requests import is_absent
 SHORT: Final = 128
 """Bytes of the longest body that is cached: a key and an action, with room to spare."""
 MAX_CACHED: Final = 10_000
-MALFORMED: Final = Refused(Refusal.MALFORMED_REQUEST)
+MALFORMED_REQUEST: Final = Refused(Refusal.MALFORMED_REQUEST)
 DECODED_AT_ONCE: Final = 4 << 10
 """Bytes of a body and a query that are decoded whole before authentication. A stranger's long request is not."""
 
@@ -64,7 +64,7 @@ def _decode(dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Ref
     headers = http_request.headers
     fields = read_form(headers.get(b"content-type", b""), http_request.query, http_request.body)
     if fields is None:
-        return MALFORMED
+        return MALFORMED_REQUEST
     key = fields.pop("key", "")
     if not isinstance(key, str):
         key = ""

@@ -17,7 +17,7 @@ from opensmm.actions import gc_tuning
 from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.rate_limit import RateExceeded
 from opensmm.api.authentication import Authenticator
-from opensmm.api.decoding import MALFORMED, DecodedRequest, RequestDecoder
+from opensmm.api.decoding import MALFORMED_REQUEST, DecodedRequest, RequestDecoder
 from opensmm.api.http import (
     CLOSE,
     Answer,
@@ -103,7 +103,7 @@ class Endpoint:
         except Unavailable as error:
             log.warning("started without the database", error=str(error))
         self._logs_orders = log.is_enabled_for(logging.DEBUG)
-        gc_tuning.leave_alone()
+        gc_tuning.tune_gc()
         self._watcher = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -116,7 +116,7 @@ class Endpoint:
         for number in count():
             await self._pause()
             try:
-                await self._operations.look_at_catalogue()
+                await self._operations.refresh_catalogue()
                 self._checked_at = self._monotonic()
                 # All checks use one connection, and so take turns.
                 if number % CHECKS_PER_REFRESH == 0:
@@ -161,10 +161,12 @@ class Endpoint:
 
     async def answer(self, dialect: Dialect, http_request: HttpRequest) -> HttpResponse:
         """Answers a request in any case: a refusal, a rate limit, an outage and a bug have responses too."""
-        decoded: DecodedRequest | Refused = MALFORMED
+        decoded: DecodedRequest | Refused = MALFORMED_REQUEST
         began = perf_counter_ns()
         try:
-            decoded = self._decoder.decode(dialect, http_request) if http_request.method in METHODS else MALFORMED
+            decoded = (
+                self._decoder.decode(dialect, http_request) if http_request.method in METHODS else MALFORMED_REQUEST
+            )
             if isinstance(decoded, Refused):
                 response, outcome = _refuse(dialect, decoded)
             else:
@@ -212,7 +214,7 @@ class Endpoint:
                 return _services_response(rendered, http_request), OK
             case requests.AddOrder() as add:
                 if dialect is V1 and add.details.posts == 0 and _acts_as_panel(caller, http_request):
-                    add = subscription_parameters.unbounded(add)
+                    add = subscription_parameters.without_zero_posts(add)
                 placed = await self._operations.place(caller, add, dialect.dialect_rules)
                 if isinstance(placed, Refused):
                     return _refuse(dialect, placed)

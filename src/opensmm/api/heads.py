@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from opensmm.api.decoding import MALFORMED
+from opensmm.api.decoding import MALFORMED_REQUEST
 from opensmm.api.http import CLOSE, Header, json_response
 from opensmm.wire.dialect import TOO_LARGE
 from opensmm.wire.v2 import V2
@@ -20,9 +20,9 @@ HOST_CHARS: Final = bytes(
 """The characters of a Host header. All non-ASCII bytes are allowed: some clients send names in other scripts as they
 are."""
 
-NO_HTTP: Final = json_response(V2.write_refusal(MALFORMED), 400, CLOSE)
+NO_HTTP: Final = json_response(V2.write_refusal(MALFORMED_REQUEST), 400, CLOSE)
 """The response to bytes that are no HTTP request."""
-BAD_REQUEST: Final = json_response(V2.write_refusal(MALFORMED), 400, CLOSE)
+BAD_REQUEST: Final = json_response(V2.write_refusal(MALFORMED_REQUEST), 400, CLOSE)
 """The response to a request that HTTP itself forbids, such as one with two hosts."""
 TARGET_TOO_LONG: Final = json_response(TOO_LARGE, 414, CLOSE)
 HEAD_TOO_LARGE: Final = json_response(TOO_LARGE, 431, CLOSE)

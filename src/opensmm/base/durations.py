@@ -12,7 +12,7 @@ _UNITS: Final[tuple[tuple[timedelta, timedelta, Unit], ...]] = (
 _SECOND: Final = timedelta(seconds=1)
 
 
-def span(age: timedelta) -> tuple[int, Unit]:
+def in_largest_unit(age: timedelta) -> tuple[int, Unit]:
     """Returns a duration such as ``(3, "hours")``, in the largest unit of which it has at least two; 0 or more."""
     unit, name = next(((unit, name) for least, unit, name in _UNITS if age >= least), (_SECOND, "seconds"))
     return max(0, age // unit), name

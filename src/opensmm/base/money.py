@@ -19,7 +19,7 @@ def ceiling(amount: Decimal, rate: Decimal = Decimal(1)) -> Money:
         return Money(int((amount * rate * PER_WHOLE).to_integral_value(rounding=ROUND_CEILING)))
 
 
-def plain(text: str) -> Decimal:
+def parse_decimal(text: str) -> Decimal:
     """Reads a plain decimal number such as ``"0.90"``; raises ValueError for 1e3, 1_0 and ١٠, which Python accepts."""
     if not _PLAIN.fullmatch(text):
         raise ValueError(f"{text!r} is not a number")
@@ -28,7 +28,7 @@ def plain(text: str) -> Decimal:
 
 def money(text: str) -> Money:
     """Reads an exact amount such as ``"10.00"``; raises ValueError if it has more than 5 decimals."""
-    amount = plain(text)
+    amount = parse_decimal(text)
     if amount != amount.quantize(UNIT):
         raise ValueError(f"{text!r} is not an amount with at most {DECIMALS} decimals")
     return ceiling(amount)
@@ -46,7 +46,7 @@ def four_decimals_up(amount: Money) -> str:
     return f"{digits[:-4]}.{digits[-4:]}"
 
 
-def short(amount: Money) -> str:
+def format_amount(amount: Money) -> str:
     """Writes a balance with two to five decimals: ``10084292`` → ``"100.84292"``, ``3000`` → ``"0.03"``."""
     text = five_decimals(amount)
     return text[: max(len(text.rstrip("0")), len(text) - 3)]

@@ -11,7 +11,7 @@ from opensmm import __version__
 from opensmm.base.errors import Misconfigured
 from opensmm.cli.context import EXIT_CODES, FOR_PROGRAM, MISUSED, out, print_error
 from opensmm.cli.lazy import PLAIN, make_lazy_group
-from opensmm.runtime.crashes import LEASH, UNAVAILABLE, UNFORESEEN, log_and_end, of_machine, sentence
+from opensmm.runtime.crashes import LEASH, UNAVAILABLE, UNFORESEEN, describe_machine_error, log_and_end, report_crash
 from opensmm.texts.speech import ENGLISH
 
 VERBS: Final = {
@@ -88,8 +88,8 @@ def main() -> None:
     except Exception as error:
         if supervised:
             log_and_end(error)
-        if isinstance(error, OSError) and (lack := of_machine(error)):
+        if isinstance(error, OSError) and (lack := describe_machine_error(error)):
             print_error(lack, UNAVAILABLE)
             sys.exit(UNAVAILABLE)
-        print_error(sentence(error), UNFORESEEN)
+        print_error(report_crash(error), UNFORESEEN)
         sys.exit(UNFORESEEN)

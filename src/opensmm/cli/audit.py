@@ -31,7 +31,7 @@ def list_rows(
     """Show who changed what, newest first, with each field before and after."""
     rows = with_database(
         read_existing_config(data),
-        lambda connection: audit.listed(connection, subject=subject, action=action, before=before, limit=limit),
+        lambda connection: audit.read_page(connection, subject=subject, action=action, before=before, limit=limit),
     )
     if json:
         answer({"rows": [asdict(row) for row in rows]}, "", json=True)

@@ -24,16 +24,16 @@ from rich.table import Table
 from opensmm import config as configuration
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured, PanelError, Unavailable
-from opensmm.base.money import plain
+from opensmm.base.money import parse_decimal
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import MALFORMED, NO_FIELDS, Fields, OperatorRefusal
+from opensmm.domain.codes import MISUSES, NO_FIELDS, Fields, OperatorRefusal
 from opensmm.runtime.crashes import UNAVAILABLE, UNFORESEEN
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
-from opensmm.store.embedded import DatabaseUrls, serving, stands
+from opensmm.store.embedded import DatabaseUrls, has_database, run_database
 from opensmm.store.schema import NoTables
 from opensmm.texts.speech import ENGLISH
 
@@ -116,7 +116,7 @@ def fail(text: str, code: int = FAILED) -> NoReturn:
 
 def refuse(refused: OperatorRefusal, code: int | None = None) -> NoReturn:
     """Prints a refusal and ends the verb: by default with MISUSED for a malformed value, and with FAILED otherwise."""
-    code = code or (MISUSED if refused.code in MALFORMED else FAILED)
+    code = code or (MISUSED if refused.code in MISUSES else FAILED)
     print_error(ENGLISH.refusal(refused), code, refused.code.value, refused.fields)
     raise typer.Exit(code)
 
@@ -172,7 +172,7 @@ def print_long_table(table: Table, empty: str) -> None:
 def read_number(text: str, what: str) -> Decimal:
     """Reads a number that a person typed. ``what`` it should be, such as "a rate", is named in the refusal."""
     try:
-        return plain(text)
+        return parse_decimal(text)
     except ValueError:
         fail(f"{text!r} is not {what}", MISUSED)
 
@@ -200,7 +200,7 @@ def read_existing_config(data: Path | None) -> Config:
     For verbs that need one: in a mistyped folder they would create an empty panel, and report that all is well.
     """
     config = read_config(data)
-    if not config.database_url and not stands(config.data):
+    if not config.database_url and not has_database(config.data):
         give_up(Misconfigured(SetupCode.NO_PANEL, folder=str(config.data)))
     return config
 
@@ -235,7 +235,7 @@ def open_database(config: Config) -> Iterator[DatabaseUrls]:
     """Yields the URLs of the configured database, or of the embedded one while the block runs. Reports its start."""
     with ExitStack() as running:
         with Stages(err) as report:
-            urls = running.enter_context(serving(config, report))
+            urls = running.enter_context(run_database(config, report))
         yield urls
 
 

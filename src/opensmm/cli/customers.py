@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import customers
-from opensmm.actions.customers import first_key
+from opensmm.actions.customers import make_first_key
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId
-from opensmm.base.money import short
+from opensmm.base.money import format_amount
 from opensmm.cli.context import (
     Customer,
     Data,
@@ -49,7 +49,7 @@ def add_customer(
     """Add a customer with an API key. The key is shown only once."""
     check_customer_name(name)
     config, first = read_config(data), read_amount(balance)
-    key = first_key(KeySettings(title_case, as_panel=as_panel))
+    key = make_first_key(KeySettings(title_case, as_panel=as_panel))
 
     async def work(connection: Connection) -> CustomerId:
         return await customers.add_customer(
@@ -57,27 +57,28 @@ def add_customer(
         )
 
     customer = with_database(config, work)
-    text = f"customer {customer} ({name}) is added, with a balance of {short(first)}\nkey, shown only once: {key.text}"
-    answer({"id": customer, "name": name, "balance": short(first), "key": key.text}, text, json=json)
+    balance = format_amount(first)
+    text = f"customer {customer} ({name}) is added, with a balance of {balance}\nkey, shown only once: {key.text}"
+    answer({"id": customer, "name": name, "balance": balance, "key": key.text}, text, json=json)
 
 
 @customer_verbs.command("list")
 def list_customers(data: Data = None, json: Json = False) -> None:
     """Show the customers, with their balances and keys."""
-    details = with_database(read_existing_config(data), customer_rows.listed)
+    details = with_database(read_existing_config(data), customer_rows.list_details)
     if json:
         answer({"customers": [_encode_customer(customer) for customer in details]}, "", json=True)
         return
     table = Table("id", "name", "balance", "keys (with their last characters)", "", box=None, pad_edge=False)
     for customer in details:
         keys, marks = ", ".join(map(describe_key, customer.keys)), ", ".join(_list_marks(customer))
-        table.add_row(str(customer.id), escape(customer.name), short(customer.balance), escape(keys), marks)
+        table.add_row(str(customer.id), escape(customer.name), format_amount(customer.balance), escape(keys), marks)
     print_table(table, "no customers yet: `opensmm customer add` adds one")
 
 
 def _encode_customer(customer: CustomerDetails) -> dict[str, Any]:
     keys = [asdict(key) for key in customer.keys]
-    amounts = {name: short(getattr(customer, name)) for name in ("balance", "credit_limit", "overdrawn")}
+    amounts = {name: format_amount(getattr(customer, name)) for name in ("balance", "credit_limit", "overdrawn")}
     return {**asdict(customer), **amounts, "keys": keys}
 
 
@@ -85,9 +86,9 @@ def _list_marks(customer: CustomerDetails) -> Iterator[str]:
     if customer.suspended:
         yield "suspended"
     if customer.credit_limit:
-        yield f"may owe {short(customer.credit_limit)}"
+        yield f"may owe {format_amount(customer.credit_limit)}"
     if customer.overdrawn:
-        yield f"overdrawn by {short(customer.overdrawn)}"
+        yield f"overdrawn by {format_amount(customer.overdrawn)}"
 
 
 @customer_verbs.command("suspend")

@@ -29,7 +29,7 @@ from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import invariants
 from opensmm.store.connection import Connection
-from opensmm.store.invariants import ALL, InvariantResult, OrderRange, those_of
+from opensmm.store.invariants import ALL, InvariantResult, OrderRange, select_checks
 from opensmm.texts.speech import ENGLISH
 
 
@@ -77,7 +77,7 @@ async def _run_checks(connection: Connection, orders: OrderRange, *, quiet: bool
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     findings: list[InvariantResult] = []
     with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as progress:
-        task = progress.add_task("recomputing", total=len(those_of(orders)))
+        task = progress.add_task("recomputing", total=len(select_checks(orders)))
         async for finding in invariants.run(connection, orders):
             findings.append(finding)
             progress.update(task, advance=1, description=f"checked {finding.check.name}")

@@ -22,8 +22,10 @@ _COLOURS: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "
 def show(data: Data = None, json: Json = False) -> None:
     """Report what needs attention, the worst first. Exits with 0 if all is well, 1 for a warning, 2 if critical."""
     config, at = read_existing_config(data), now()
-    pepper, private = config.known_pepper(), config.private_providers
-    facts, findings = with_database(config, lambda connection: monitoring.look(connection, pepper, at, private=private))
+    pepper, private = config.readable_pepper(), config.private_providers
+    facts, findings = with_database(
+        config, lambda connection: monitoring.inspect_panel(connection, pepper, at, private=private)
+    )
     if not config.database_url:
         room = shutil.disk_usage(config.data)
         findings.append(disk(str(config.data), room.free, room.total))
@@ -46,7 +48,7 @@ def _format_findings(findings: list[Finding]) -> Iterator[Text]:
     wide = max(len(finding.name) for finding in findings)
     for finding in sorted(findings, key=lambda finding: -SEVERITY[finding.level]):
         level = f"{finding.level:<{LEVEL_WIDTH}}"
-        says, do = ENGLISH.judged_finding(finding)
+        says, do = ENGLISH.health_finding(finding)
         yield Text.assemble((level, _COLOURS[finding.level]), f"  {finding.name:<{wide}}  {says}")
         if do:
             yield Text(f"{'':<{LEVEL_WIDTH + wide + 4}}→ {do}")
@@ -61,6 +63,6 @@ def _encode_facts(facts: PanelFacts) -> dict[str, object]:
 
 def _encode_finding(finding: Finding) -> dict[str, object]:
     """Returns a finding for a program: the words, and the code with its fields."""
-    says, do = ENGLISH.judged_finding(finding)
+    says, do = ENGLISH.health_finding(finding)
     coded = {"code": finding.code.value, "fields": to_builtins(dict(finding.fields))}
     return {"name": finding.name, "level": finding.level.value, "says": says, "do": do, **coded}

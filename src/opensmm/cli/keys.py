@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from opensmm.actions import customers
-from opensmm.actions.customers import NewKey, fresh_key, imported_key
+from opensmm.actions.customers import NewKey, make_key, take_over_key
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId, KeyId
 from opensmm.cli.context import (
@@ -74,7 +74,7 @@ def add_key(
     json: Json = False,
 ) -> None:
     """Give a customer one more key. The others stay valid, so that its program can switch at any time."""
-    key = fresh_key(label, KeySettings(title_case, tuple(address or ()), as_panel))
+    key = make_key(label, KeySettings(title_case, tuple(address or ()), as_panel))
     number, key_id = _save_key(customer, key, data)
     text = f"key {key_id} of customer {number}, shown only once: {key.text}"
     answer({"id": key_id, "customer": number, "key": key.text}, text, json=json)
@@ -105,7 +105,7 @@ def import_key(
         fail(_NO_KEY_IN_WORDS, MISUSED)
     key = read_secret(key_file, "the key: ", _MISSING_KEY)
     settings = KeySettings(title_case, tuple(address or ()), as_panel)
-    number, key_id = _save_key(customer, imported_key(key, label, settings), data)
+    number, key_id = _save_key(customer, take_over_key(key, label, settings), data)
     text = f"the key is key {key_id} of customer {number} from now on"  # it was typed unseen
     answer({"id": key_id, "customer": number, "key": key}, text, json=json)
 
@@ -169,7 +169,7 @@ def list_keys(
 
     async def work(connection: Connection) -> list[CustomerDetails]:
         only = None if customer is None else await find_customer(connection, customer)
-        return await customer_rows.listed(connection, only)
+        return await customer_rows.list_details(connection, only)
 
     owners = with_database(read_existing_config(data), work)
     pairs = [(owner, key) for owner in owners for key in owner.keys]

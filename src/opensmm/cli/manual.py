@@ -34,7 +34,7 @@ def list_waiting(limit: Lines = 100, data: Data = None, json: Json = False) -> N
     """Show the work of the staff: deliveries, then refills, oldest first."""
 
     async def read(connection: Connection) -> tuple[list[rows.ManualDelivery], list[rows.ManualRefill]]:
-        return await rows.waiting(connection, limit), await rows.waiting_refills(connection, limit)
+        return await rows.list_deliveries(connection, limit), await rows.list_refills(connection, limit)
 
     deliveries, refills = with_database(read_existing_config(data), read)
     if json:
@@ -112,7 +112,7 @@ def _report_step(report: ManualReport, data: Data, json: bool) -> None:
 @staff_verbs.command("refills")
 def list_refills(limit: Lines = 100, data: Data = None, json: Json = False) -> None:
     """Show the refills that the staff is to perform, oldest first."""
-    refills = with_database(read_existing_config(data), lambda connection: rows.waiting_refills(connection, limit))
+    refills = with_database(read_existing_config(data), lambda connection: rows.list_refills(connection, limit))
     if json:
         answer({"refills": refills}, "", json=True)
         return

@@ -10,7 +10,7 @@ from opensmm.actions import money
 from opensmm.actions.money import Adjustment, Booking
 from opensmm.actions.references import find_customer
 from opensmm.base.ids import CustomerId
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.cli.context import (
     MISUSED,
     Customer,
@@ -23,7 +23,7 @@ from opensmm.cli.context import (
     with_database,
 )
 from opensmm.domain.amounts import SMALLEST, read_amount
-from opensmm.domain.payments import BY_HAND, any_payment, read_payment
+from opensmm.domain.payments import BY_HAND, read_any_payment, read_payment
 from opensmm.store.connection import Connection
 
 _TO_ANOTHER: Final = "--to goes with --take: it names the customer who gets what is taken"
@@ -104,7 +104,7 @@ def chargeback(
     back = None if value is None else read_amount(value, SMALLEST)
 
     async def work(connection: Connection) -> Booking:
-        return await money.charge_back(connection, any_payment(gateway, external_id), back, reference, by(reason))
+        return await money.charge_back(connection, read_any_payment(gateway, external_id), back, reference, by(reason))
 
     booking = with_database(read_existing_config(data), work)
     fields = {"transfer": booking.transfer, "booked": booking.fresh}
@@ -151,8 +151,10 @@ def credit_limit(
         return number, await money.set_credit_limit(connection, number, limit, reference, by(reason))
 
     number, changed = with_database(read_existing_config(data), work)
-    text = f"customer {number}: may owe {short(limit)}" + ("" if changed else "; it was set before, nothing changed")
-    answer({"customer": number, "credit_limit": short(limit), "changed": changed}, text, json=json)
+    text = f"customer {number}: may owe {format_amount(limit)}" + (
+        "" if changed else "; it was set before, nothing changed"
+    )
+    answer({"customer": number, "credit_limit": format_amount(limit), "changed": changed}, text, json=json)
 
 
 def _move(customer: str, moved: Money, done: str, act: Act, data: Path | None, *, json: bool) -> None:
@@ -161,8 +163,8 @@ def _move(customer: str, moved: Money, done: str, act: Act, data: Path | None, *
         return number, await act(connection, number)
 
     number, booking = with_database(read_existing_config(data), work)
-    fields = {"customer": number, "amount": short(moved), "transfer": booking.transfer, "booked": booking.fresh}
-    answer(fields, _describe_booking(f"customer {number}: {short(moved)} {done}", booking), json=json)
+    fields = {"customer": number, "amount": format_amount(moved), "transfer": booking.transfer, "booked": booking.fresh}
+    answer(fields, _describe_booking(f"customer {number}: {format_amount(moved)} {done}", booking), json=json)
 
 
 def _describe_booking(done: str, booking: Booking) -> str:

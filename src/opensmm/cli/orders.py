@@ -13,7 +13,7 @@ from rich.table import Table
 from opensmm.actions import attention, notices, order_actions, providers
 from opensmm.actions.attention import MAX_LISTED
 from opensmm.base.ids import OrderId
-from opensmm.base.money import five_decimals, short
+from opensmm.base.money import five_decimals, format_amount
 from opensmm.cli.context import (
     MISUSED,
     Data,
@@ -40,7 +40,7 @@ from opensmm.store.connection import Connection
 from opensmm.store.order_actions import WaitingDelivery
 from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts.speech import ENGLISH
-from opensmm.wire.provider_answers import likely_order
+from opensmm.wire.provider_answers import guess_order_id
 
 order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
 
@@ -141,7 +141,7 @@ def refund(
     """Pay back more of an order that has ended, at most what it has earned."""
     back = read_amount(value, SMALLEST)
     _act_on_order(
-        order, "refund", f"{short(back)} given back", reason, data, json,
+        order, "refund", f"{format_amount(back)} given back", reason, data, json,
         lambda c, by: order_actions.refund(c, OrderId(order), back, number, by),
     )  # fmt: skip
 
@@ -273,7 +273,7 @@ def _find_likely_order(delivery: WaitingDelivery) -> str:
     """Returns the order id that the answer to an unsure order seems to contain; empty if there is none."""
     if delivery.state != DeliveryState.UNSURE or delivery.provider_order is not None:
         return ""
-    return likely_order(words_of(delivery.answer or ""))
+    return guess_order_id(words_of(delivery.answer or ""))
 
 
 @order_verbs.command("show")
@@ -284,7 +284,7 @@ def show(
 ) -> None:
     """Show an order's history: placed, charged, sent, polled, settled, and its money."""
     history = with_database(
-        read_existing_config(data), lambda connection: order_events.history(connection, OrderId(order))
+        read_existing_config(data), lambda connection: order_events.read_history(connection, OrderId(order))
     )
     if history is None:
         refuse(OperatorRefusal(RefusalCode.NO_ORDER, order=order))
@@ -306,7 +306,7 @@ def show(
 
 
 def _format_history(history: OrderHistory) -> str:
-    back = f", of which {short(history.refunded)} was paid back" if history.refunded else ""
+    back = f", of which {format_amount(history.refunded)} was paid back" if history.refunded else ""
     amount = (
         f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
     )
@@ -316,7 +316,7 @@ def _format_history(history: OrderHistory) -> str:
         f"service:  {history.service}, {history.service_name}",
         f"link:     {history.link}",
         f"quantity: {amount}",
-        f"charge:   {short(history.charge)}{back}",
+        f"charge:   {format_amount(history.charge)}{back}",
         "What happened, in UTC:",
     )
     return "\n".join(

@@ -40,7 +40,7 @@ Kind = Annotated[
 @policy_verbs.command("show")
 def show(data: Data = None, json: Json = False) -> None:
     """Show the rules in force."""
-    present = with_database(read_existing_config(data), policy.current)
+    present = with_database(read_existing_config(data), policy.read_policy)
     if json:
         answer({"version": present.version, "rules": present.rules}, "", json=True)
         return
@@ -106,7 +106,7 @@ def history(
     json: Json = False,
 ) -> None:
     """Show who decided what, and when."""
-    changes = with_database(read_existing_config(data), lambda connection: rows.history(connection, limit))
+    changes = with_database(read_existing_config(data), lambda connection: rows.list_changes(connection, limit))
     if json:
         answer({"history": changes}, "", json=True)
         return
@@ -131,7 +131,7 @@ def try_out(
     """Test a link or a service's name against the policy. Exits with 1 if it is refused."""
     if bool(link) == bool(service):
         fail("give a link, or --service with a name", MISUSED)
-    present = with_database(read_existing_config(data), policy.current)
+    present = with_database(read_existing_config(data), policy.read_policy)
     rule, refused = _try_policy(present, link, service)
     verdict = "refused" if refused else "passes"
     because = f" by rule {rule.id}: {rule.kind} {rule.value}" if rule else ": no rule matches it"

@@ -48,7 +48,7 @@ def show(name: Name, data: Data = None, json: Json = False) -> None:
     """Show the rates of a price list, beside the services' own rates and costs."""
 
     async def work(connection: Connection) -> list[OwnRate]:
-        return await rows.apart(connection, await price_lists.named(connection, name))
+        return await rows.list_rates(connection, await price_lists.find_price_list(connection, name))
 
     rates = with_database(read_existing_config(data), work)
     if json:

@@ -29,7 +29,7 @@ from opensmm.cli.context import (
 )
 from opensmm.cli.providers import Who, encode_warnings, read_call_settings
 from opensmm.domain.catalogue import BelowCost, Service
-from opensmm.domain.price_sync import ListDoubt, ListedRoute, ServiceLine, is_another_service
+from opensmm.domain.price_sync import ListDoubt, ListedRoute, ServiceLine, sells_another_product
 from opensmm.domain.pricing import MAX_DECIMALS
 from opensmm.domain.provider_settings import MOST_ADDED, FollowingSettings
 from opensmm.domain.providers import MAX_PRICE_SHARE, MAX_SYNC_EVERY_MIN
@@ -150,7 +150,7 @@ def follow(
         row = await find_provider(connection, provider)
         if changes.given:
             return await price_sync.set_following(connection, row.id, changes, confirmed=confirm, by=by())
-        return FollowingResult(await rows.following(connection, row.id), [])
+        return FollowingResult(await rows.read_terms(connection, row.id), [])
 
     result = with_database(read_existing_config(data), work)
     fault = result.terms.sync_fault
@@ -165,7 +165,7 @@ def follow(
 def list_quarantined(data: Data = None, json: Json = False) -> None:
     """Show the services that wait for your approval: the cost that you agreed to, the cost now, the rate they are sold
     at, and what they have become."""
-    waiting = with_database(read_existing_config(data), rows.in_quarantine)
+    waiting = with_database(read_existing_config(data), rows.list_quarantined)
     routes = [route for line in waiting for route in _encode_waiting(line)]
     if json:
         answer({"services": routes}, "", json=True)
@@ -197,7 +197,7 @@ def _encode_waiting(line: ServiceLine) -> list[dict[str, Any]]:
 
 def _find_new_name(route: ListedRoute) -> str | None:
     """Returns the provider's name for a line that sells another product now; None if the product is the same."""
-    another = route.line is not None and is_another_service(route.standing, route.line)
+    another = route.line is not None and sells_another_product(route.standing, route.line)
     return route.line.name if another and route.line is not None else None
 
 

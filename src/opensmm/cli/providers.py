@@ -428,4 +428,4 @@ def fetch_price_list(config: Config, row: ProviderRow) -> tuple[datetime, ReadPr
 
 def read_call_settings(config: Config) -> CallSettings:
     """Returns the settings of calls to providers. Raises Misconfigured if there is no pepper."""
-    return CallSettings(config.standing_pepper(), config.provider_timeout_s, config.private_providers)
+    return CallSettings(config.existing_pepper(), config.provider_timeout_s, config.private_providers)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from opensmm.base.money import DECIMALS, Money, money, short
+from opensmm.base.money import DECIMALS, Money, format_amount, money
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 
 MAX_AMOUNT: Final = money("1000000000000")
@@ -23,5 +23,5 @@ def read_amount(text: str, least: Money = NOTHING) -> Money:
 def check_amount(amount: Money, least: Money = SMALLEST) -> None:
     """Raises OperatorRefusal for an amount that is not from ``least`` to ``MAX_AMOUNT``."""
     if not least <= amount <= MAX_AMOUNT:
-        bounds = {"least": short(least), "most": short(MAX_AMOUNT)}
+        bounds = {"least": format_amount(least), "most": format_amount(MAX_AMOUNT)}
         raise OperatorRefusal(RefusalCode.FIELD_OUT_OF_RANGE, field=FieldCode.AMOUNT, **bounds)

@@ -54,14 +54,14 @@ def is_key(text: str, chars: tuple[int, int]) -> bool:
     return least <= len(text) <= most and text.isascii() and text.isprintable() and " " not in text
 
 
-def importable(key: str) -> bool:
+def is_importable(key: str) -> bool:
     """Returns True for 32 to 64 visible ASCII characters."""
     return is_key(key, IMPORTED_KEY_CHARS)
 
 
 def check_importable(key: str) -> None:
     """Raises OperatorRefusal for a text that cannot become a key."""
-    if not importable(key):
+    if not is_importable(key):
         least, most = IMPORTED_KEY_CHARS
         raise OperatorRefusal(RefusalCode.BAD_KEY, least=least, most=most)
 

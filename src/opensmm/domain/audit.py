@@ -48,7 +48,7 @@ def read_reason(text: str) -> str:
     return reason
 
 
-def reasoned(by: By) -> By:
+def with_reason(by: By) -> By:
     """Returns ``by`` with its reason trimmed, for actions that need one; raises OperatorRefusal as ``read_reason``."""
     return structs.replace(by, reason=read_reason(by.reason))
 

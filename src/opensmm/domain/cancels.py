@@ -8,13 +8,13 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.dispatch import END_STATES, DeliveryState
-from opensmm.domain.orders import LIVE_ORDERS, OrderState
+from opensmm.domain.orders import LIVE_ORDER_STATES, OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 
-TOLD_AFTER_ITS_END: Final = timedelta(days=1)
+CANCEL_AFTER_END_FOR: Final = timedelta(days=1)
 """The time after a request in which a cancel is still sent to the provider if the delivery has ended here."""
 
-TOLD_AGAIN_AFTER: Final = (
+CANCEL_PAUSES: Final = (
     *(timedelta(seconds=pause) for pause in (10, 30, 60)),
     *(timedelta(minutes=pause) for pause in (2, 5, 10, 30)),
     *(timedelta(hours=pause) for pause in (1, 2, 4, 8)),
@@ -53,7 +53,7 @@ def decide(order: CancelSubject | None) -> Sequence[CancelStep] | Refused:
     """Returns one step per delivery. It ends at once if no provider has it; otherwise its provider is asked."""
     if order is None:
         return UNKNOWN_ORDER
-    if not order.offered or order.state not in LIVE_ORDERS:
+    if not order.offered or order.state not in LIVE_ORDER_STATES:
         return Refused(Refusal.NOT_CANCELABLE)
     return [_choose_step(part) for part in order.deliveries]
 

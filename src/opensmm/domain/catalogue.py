@@ -82,7 +82,7 @@ class QuantitySource(StrEnum):
     POSTS = "posts"
 
 
-class TypeForm(Struct, frozen=True):
+class TypeParameters(Struct, frozen=True):
     """The parameters of ``add`` that a type needs, besides key, action and service.
 
     ``own``: the type's own parameters, in the order in which they are checked. ``packaged``: the rate is the price of
@@ -98,26 +98,26 @@ class TypeForm(Struct, frozen=True):
     profile: bool = False
 
 
-TYPE_FORMS: Final[Mapping[ServiceType, TypeForm]] = {
-    ServiceType.DEFAULT: TypeForm(may_drip=True),
-    ServiceType.PACKAGE: TypeForm(counts=QuantitySource.ONE, packaged=True),
-    ServiceType.SEO: TypeForm(own=("keywords",)),
-    ServiceType.CUSTOM_COMMENTS: TypeForm(own=("comments",), counts=QuantitySource.COMMENTS),
-    ServiceType.CUSTOM_COMMENTS_PACKAGE: TypeForm(own=("comments",), counts=QuantitySource.ONE, packaged=True),
-    ServiceType.MENTIONS: TypeForm(own=("usernames",)),
-    ServiceType.MENTIONS_WITH_HASHTAGS: TypeForm(own=("usernames", "hashtags")),
-    ServiceType.MENTIONS_CUSTOM_LIST: TypeForm(own=("usernames",), counts=QuantitySource.USERNAMES),
-    ServiceType.MENTIONS_HASHTAG: TypeForm(own=("hashtag",)),
-    ServiceType.MENTIONS_USER_FOLLOWERS: TypeForm(own=("username",), profile=True),
-    ServiceType.MENTIONS_MEDIA_LIKERS: TypeForm(own=("media",), link_is_enough=True),
-    ServiceType.COMMENT_LIKES: TypeForm(own=("username",)),
-    ServiceType.COMMENT_REPLIES: TypeForm(own=("username", "comments"), counts=QuantitySource.COMMENTS),
-    ServiceType.POLL: TypeForm(own=("answer_number",)),
-    ServiceType.INVITES_FROM_GROUPS: TypeForm(own=("groups",)),
-    ServiceType.SUBSCRIPTIONS: TypeForm(
+TYPE_PARAMETERS: Final[Mapping[ServiceType, TypeParameters]] = {
+    ServiceType.DEFAULT: TypeParameters(may_drip=True),
+    ServiceType.PACKAGE: TypeParameters(counts=QuantitySource.ONE, packaged=True),
+    ServiceType.SEO: TypeParameters(own=("keywords",)),
+    ServiceType.CUSTOM_COMMENTS: TypeParameters(own=("comments",), counts=QuantitySource.COMMENTS),
+    ServiceType.CUSTOM_COMMENTS_PACKAGE: TypeParameters(own=("comments",), counts=QuantitySource.ONE, packaged=True),
+    ServiceType.MENTIONS: TypeParameters(own=("usernames",)),
+    ServiceType.MENTIONS_WITH_HASHTAGS: TypeParameters(own=("usernames", "hashtags")),
+    ServiceType.MENTIONS_CUSTOM_LIST: TypeParameters(own=("usernames",), counts=QuantitySource.USERNAMES),
+    ServiceType.MENTIONS_HASHTAG: TypeParameters(own=("hashtag",)),
+    ServiceType.MENTIONS_USER_FOLLOWERS: TypeParameters(own=("username",), profile=True),
+    ServiceType.MENTIONS_MEDIA_LIKERS: TypeParameters(own=("media",), link_is_enough=True),
+    ServiceType.COMMENT_LIKES: TypeParameters(own=("username",)),
+    ServiceType.COMMENT_REPLIES: TypeParameters(own=("username", "comments"), counts=QuantitySource.COMMENTS),
+    ServiceType.POLL: TypeParameters(own=("answer_number",)),
+    ServiceType.INVITES_FROM_GROUPS: TypeParameters(own=("groups",)),
+    ServiceType.SUBSCRIPTIONS: TypeParameters(
         own=("username", "min", "max", "posts", "old_posts", "delay", "expiry"), counts=QuantitySource.POSTS
     ),
-    ServiceType.WEB_TRAFFIC: TypeForm(
+    ServiceType.WEB_TRAFFIC: TypeParameters(
         own=("country", "device", "type_of_traffic", "google_keyword", "referring_url"), may_drip=True
     ),
 }

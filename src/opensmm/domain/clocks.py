@@ -69,7 +69,9 @@ class NewestStep(Struct, frozen=True):
     cause: StepCause
 
 
-def judge(stored: ClockReading | None, current: ClockReading, expected: ExpectedReading | None) -> ClockStep | None:
+def detect_step(
+    stored: ClockReading | None, current: ClockReading, expected: ExpectedReading | None
+) -> ClockStep | None:
     """Returns the step that a reading shows, if any.
 
     ``stored``: the last reading of all workers, with the highest time that any of them saw. ``expected``: None for a

@@ -272,7 +272,7 @@ class RefusalCode(StrEnum):
     REFILL_NOT_WITH_STAFF = "refill_not_with_staff"
 
 
-MALFORMED: Final = frozenset(
+MISUSES: Final = frozenset(
     (
         RefusalCode.FIELD_BLANK,
         RefusalCode.FIELD_TOO_LONG,

@@ -63,7 +63,7 @@ class Declined(Struct, frozen=True):
     answer: CallAnswer
 
 
-class NotSent(Struct, frozen=True):
+class Deferred(Struct, frozen=True):
     """A deferral: nothing was bought, and the order is retried later.
 
     Either no byte of the request was sent, or the provider answered with a well-formed error, in these ``words``, that
@@ -104,7 +104,7 @@ class Unsure(Struct, frozen=True):
     taken_order: str = ""
 
 
-SendOutcome = Accepted | Declined | NotSent | TurnedAway | Unsure
+SendOutcome = Accepted | Declined | Deferred | TurnedAway | Unsure
 
 
 class AttemptOutcome(StrEnum):
@@ -132,7 +132,7 @@ def after_sending(outcome: SendOutcome, *, routes_left: bool, hold_when_refused:
     match outcome:
         case Accepted():
             return Verdict(DeliveryState.PENDING)
-        case NotSent() | TurnedAway():
+        case Deferred() | TurnedAway():
             return Verdict(DeliveryState.QUEUED, later=True)
         case Unsure():
             return Verdict(DeliveryState.UNSURE)
@@ -150,7 +150,7 @@ MOST_NOTED: Final = 200
 def note_of(outcome: SendOutcome) -> DeliveryNote | None:
     """Returns the operator's note on a delivery with this outcome; None if the attempt itself says enough."""
     match outcome:
-        case NotSent(words=words) if words:
+        case Deferred(words=words) if words:
             return DeliveryNote(EventCode.PUT_OFF, {"words": words[:MOST_NOTED]})
         case TurnedAway(answer, AccountFault.KEY):
             return DeliveryNote(EventCode.REFUSES_KEY, {"words": answer[:MOST_NOTED]})
@@ -161,7 +161,7 @@ def note_of(outcome: SendOutcome) -> DeliveryNote | None:
     return None
 
 
-PATIENCE: Final = 5
+FAILURES_BEFORE_PAUSE: Final = 5
 """Unclear answers in a row after which a provider is paused."""
 PASSED_OVER_AFTER: Final = 4
 """Failures in a row after which orders go to the next provider while this one is paused."""
@@ -178,7 +178,7 @@ def retry_after_s(failures: int) -> int:
     return RETRY_STEPS_S[min(failures, len(RETRY_STEPS_S)) - 1]
 
 
-def rest_when_turned_away(failures: int) -> tuple[int, int]:
+def pause_when_turned_away(failures: int) -> tuple[int, int]:
     """Returns the new count of failures of a provider that turned us away, and its pause in seconds.
 
     The count is raised so far that orders with another provider go there at once.
@@ -187,14 +187,14 @@ def rest_when_turned_away(failures: int) -> tuple[int, int]:
     return count, TURNED_AWAY_STEPS_S[min(count - PASSED_OVER_AFTER, len(TURNED_AWAY_STEPS_S) - 1)]
 
 
-def rest_s(failures: int, *, reached: bool, resting: bool) -> int | None:
+def pause_after_failure_s(failures: int, *, reached: bool, resting: bool) -> int | None:
     """Returns the pause after a failure; None if calls go on.
 
     ``reached``: the call went out, and what came back, if anything, is unclear. Such a provider is paused after
-    ``PATIENCE`` failures in a row. One that could not be reached, or that asked to retry later ("too many requests"),
-    is paused at once. So is one that fails the first call after a pause (``resting``).
+    ``FAILURES_BEFORE_PAUSE`` failures in a row. One that could not be reached, or that asked to retry later ("too many
+    requests"), is paused at once. So is one that fails the first call after a pause (``resting``).
     """
     # One unclear answer may be an accident; several in a row are not.
     if not reached or resting:
         return retry_after_s(failures)
-    return None if failures < PATIENCE else retry_after_s(failures - PATIENCE + 1)
+    return None if failures < FAILURES_BEFORE_PAUSE else retry_after_s(failures - FAILURES_BEFORE_PAUSE + 1)

@@ -10,7 +10,7 @@ MAX_RUNS: Final = 1000
 MAX_INTERVAL_MIN: Final = 60 * 24 * 30
 
 
-def asked(request: AddOrder) -> bool:
+def is_requested(request: AddOrder) -> bool:
     """Returns True if the request is for a drip-feed. One run is an ordinary order; a 0 counts as not given."""
     return request.runs != 1 and bool(request.runs or request.interval_min)
 

@@ -21,7 +21,7 @@ from opensmm.base.ids import OrderId
 from opensmm.domain.clocks import ClockStep
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.provider_charges import ChargeSample, UnitPrice, compares, find_unit_price, may_cost
+from opensmm.domain.provider_charges import ChargeSample, UnitPrice, find_unit_price, is_comparable, may_cost
 
 MOST_IDS: Final = 2000
 """Ids that are looked up for one attempt. If more lie between its neighbours, the operator has to decide."""
@@ -33,7 +33,7 @@ CONTROLS: Final = 8
 """Ids outside every window that are looked up too. They expose a provider that answers for strangers' orders."""
 CONTROLS_WITHIN: Final = 50
 """Controls are chosen from so many ids below the lowest window."""
-SENT_AGAIN: Final = 3
+MAX_SENDS_PER_PROVIDER: Final = 3
 """Sends of one delivery to one provider, each proved not to have bought anything, before it counts as refused."""
 
 
@@ -48,11 +48,11 @@ class Patience(Struct, frozen=True):
     skew: timedelta = timedelta(seconds=5)
 
 
-PATIENCE: Final = Patience()
+DEFAULT_PATIENCE: Final = Patience()
 _LONGEST_PAUSE: Final = timedelta(hours=12)
 
 
-def look_again_after(age: timedelta, patience: Patience) -> timedelta:
+def pause_before_check(age: timedelta, patience: Patience) -> timedelta:
     """Returns the pause before the next check of an unsure attempt: a quarter of its ``age`` since its end."""
     return min(max(age / 4, patience.taking_in / 6), _LONGEST_PAUSE)
 
@@ -87,9 +87,9 @@ class Conclusion(StrEnum):
     CHARGE_UNCLEAR = "charge_unclear"
 
 
-LATE: Final = (Conclusion.LATE_ACCEPTANCE,)
+LATE_NOTICES: Final = (Conclusion.LATE_ACCEPTANCE,)
 """Notices of late acceptances, one of two kinds in the operator's list and in ``health``."""
-ODD: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED, Conclusion.CHARGE_UNCLEAR)
+ODD_NOTICES: Final = (Conclusion.COMPLETED_WITH_REMAINS, Conclusion.CANCEL_REFUSED, Conclusion.CHARGE_UNCLEAR)
 """Notices of odd ends, the other kind."""
 AttemptKey = tuple[OrderId, int, int]
 """An attempt's order, run and number."""
@@ -103,7 +103,7 @@ class Neighbour(Struct, frozen=True):
     provider_order: str
 
 
-class SuspectOrder(Struct, frozen=True):
+class SuspectAttempt(Struct, frozen=True):
     """An attempt that may have bought an order we do not know of.
 
     ``closed``: the time after which no byte of it was sent. ``alike``: equal for two attempts if nobody can tell their
@@ -136,7 +136,7 @@ class NotOurs(Struct, frozen=True):
     words: str
 
 
-Said = StatusReport | NotOurs | None
+IdAnswer = StatusReport | NotOurs | None
 """A provider's answer about one id; None if it is not clear."""
 
 
@@ -145,7 +145,7 @@ def _read_number(provider_order: str) -> int | None:
     return int(provider_order) if plain else None
 
 
-def width(neighbours: Iterable[Neighbour]) -> int | None:
+def id_digits(neighbours: Iterable[Neighbour]) -> int | None:
     """Returns the number of digits of ids that have leading zeros, and 0 for ids without them.
 
     Returns None if an id is no number, or if ids with leading zeros differ in length.
@@ -159,12 +159,12 @@ def width(neighbours: Iterable[Neighbour]) -> int | None:
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
+def ids_grow(neighbours: Iterable[Neighbour], skew: timedelta) -> bool:
     """Returns True if all ids are numbers of one notation, and no order has a smaller id than one that was clearly
     answered before it was sent."""
     by_answer = sorted(set(neighbours), key=lambda neighbour: neighbour.answered)
     by_sending = sorted(by_answer, key=lambda neighbour: neighbour.sent)
-    if width(by_answer) is None:
+    if id_digits(by_answer) is None:
         return False
     # In order of sending: ``highest`` is the largest of the ids that were clearly given before this order was sent.
     highest, passed = -1, 0
@@ -189,7 +189,7 @@ class _Timeline:
         self._highest = list(accumulate(((number, at) for at, number in answered), max))
         self._lowest = list(accumulate(((number, at) for at, number in reversed(sent)), min))[::-1]
 
-    def locate(self, suspect: SuspectOrder, patience: Patience) -> "_Location":
+    def locate(self, suspect: SuspectAttempt, patience: Patience) -> "_Location":
         """Returns the ids that this attempt's order may have, its neighbours on each side, and the bounds in time."""
         before = bisect_left(self._answered, suspect.sent - patience.skew)
         after = bisect_right(self._sent, suspect.closed + patience.taking_in + patience.skew)
@@ -228,14 +228,14 @@ class UnsureCase(Struct, frozen=True):
     them. ``neighbour_counts``: the neighbours of each attempt.
     """
 
-    suspects: tuple[SuspectOrder, ...]
+    suspects: tuple[SuspectAttempt, ...]
     windows: Mapping[AttemptKey, IdWindow]
     hopeless: Mapping[AttemptKey, Conclusion]
     samples: Sequence[ChargeSample] = ()
     neighbour_counts: Mapping[AttemptKey, NeighbourCount] = {}
 
 
-def beyond(steps: Sequence[ClockStep], suspect: SuspectOrder, patience: Patience) -> SuspectOrder:
+def widen_over_steps(steps: Sequence[ClockStep], suspect: SuspectAttempt, patience: Patience) -> SuspectAttempt:
     """Returns the suspect with its times moved outside all steps of the clock that are near it.
 
     After a step the attempt may have lasted as long again, and time that passed within a step proves nothing. So the
@@ -254,7 +254,7 @@ def beyond(steps: Sequence[ClockStep], suspect: SuspectOrder, patience: Patience
 
 
 def open_case(
-    suspects: Sequence[SuspectOrder],
+    suspects: Sequence[SuspectAttempt],
     neighbours: Sequence[Neighbour],
     patience: Patience,
     samples: Sequence[ChargeSample] = (),
@@ -266,7 +266,7 @@ def open_case(
     between its neighbours, or if its window is far too wide.
     """
     neighbours = list(set(neighbours))
-    growing = grow(neighbours, patience.skew)
+    growing = ids_grow(neighbours, patience.skew)
     timeline = _Timeline(neighbours if growing else ())
     windows: dict[AttemptKey, IdWindow] = {}
     counts: dict[AttemptKey, NeighbourCount] = {}
@@ -297,7 +297,7 @@ def ids_around(windows: Iterable[IdWindow]) -> list[int]:
     return sorted({number for span in spans for number in span})
 
 
-def to_ask(window: IdWindow, our_ids: frozenset[int]) -> list[int] | None:
+def ids_to_look_up(window: IdWindow, our_ids: frozenset[int]) -> list[int] | None:
     """Returns the ids inside a window that are not orders of ours; None if they are too many."""
     if window.high is None:
         return None
@@ -305,7 +305,7 @@ def to_ask(window: IdWindow, our_ids: frozenset[int]) -> list[int] | None:
     return unknown if len(unknown) <= MOST_IDS else None
 
 
-def controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: frozenset[int]) -> list[int]:
+def choose_controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: frozenset[int]) -> list[int]:
     """Returns ids that are not ours from just below the windows of ``keys``, first those in no suspect's window.
 
     An old suspect may have a window without an upper bound. Ids inside it are still better than no controls. There are
@@ -318,24 +318,24 @@ def controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: frozenset[in
     return unknown[:CONTROLS]
 
 
-class EvidenceProof(Struct, frozen=True):
+class Judgement(Struct, frozen=True):
     """A conclusion about an attempt, proved or not. ``provider_order``: the id of the order, if it bought one."""
 
     conclusion: Conclusion
     provider_order: int | None = None
 
 
-def doubt(proof: EvidenceProof) -> EvidenceProof:
+def weaken(proof: Judgement) -> Judgement:
     """Returns the proof that remains if an id that was found may belong to an order that is no suspect."""
-    return EvidenceProof(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
+    return Judgement(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
 
 
 def conclude(
     case: UnsureCase,
     ids_by_attempt: Mapping[AttemptKey, Sequence[int]],
-    answers: Mapping[int, Said],
+    answers: Mapping[int, IdAnswer],
     control_ids: Sequence[int] = (),
-) -> dict[AttemptKey, EvidenceProof]:
+) -> dict[AttemptKey, Judgement]:
     """Returns a proof for every suspect in ``ids_by_attempt``, from the provider's ``answers`` by id.
 
     A provider is *talkative* if it answers for a control, or clearly denies none of them. It may answer for orders that
@@ -344,7 +344,7 @@ def conclude(
     reports = {number: answer for number, answer in answers.items() if isinstance(answer, StatusReport)}
     denies_none = bool(control_ids) and not any(isinstance(answers.get(number), NotOurs) for number in control_ids)
     talkative = denies_none or any(number in reports for number in control_ids)
-    proofs: dict[AttemptKey, EvidenceProof] = {}
+    proofs: dict[AttemptKey, Judgement] = {}
     for suspects, numbers in _split_into_groups(case, reports):
         owners = _find_owners(case, suspects, {number: reports[number] for number in numbers})
         for suspect in suspects:
@@ -355,11 +355,11 @@ def conclude(
     return proofs
 
 
-def _split_into_groups(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectOrder], list[int]]]:
+def _split_into_groups(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectAttempt], list[int]]]:
     """Splits suspects and ids into independent groups: no id of one group lies in a window of another."""
     numbers = sorted(ids)
-    spans: list[tuple[int, int, SuspectOrder]] = []
-    groups: list[tuple[list[SuspectOrder], list[int]]] = []
+    spans: list[tuple[int, int, SuspectAttempt]] = []
+    groups: list[tuple[list[SuspectAttempt], list[int]]] = []
     for suspect in case.suspects:
         window = case.windows[suspect.key]
         end = len(numbers) if window.high is None else bisect_left(numbers, window.high)
@@ -386,7 +386,7 @@ _Candidates = Mapping[int, Sequence[AttemptKey]]
 
 
 def _find_owners(
-    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport]
+    case: UnsureCase, suspects: Sequence[SuspectAttempt], reports: Mapping[int, StatusReport]
 ) -> _Owners | None:
     """Returns the possible owners of each id; None if the ids cannot all belong to these attempts, or if the group is
     too large."""
@@ -414,19 +414,19 @@ def _find_owners(
     return _assign_alike({suspect.key: suspect for suspect in suspects}, possible)
 
 
-def _may_report(suspect: SuspectOrder, report: StatusReport) -> bool:
+def _may_report(suspect: SuspectAttempt, report: StatusReport) -> bool:
     """Returns False if more remains than the attempt ordered."""
     return report.remains is None or report.remains <= suspect.quantity
 
 
 def _narrow_by_charge(
-    case: UnsureCase, suspects: Sequence[SuspectOrder], reports: Mapping[int, StatusReport], candidates: _Candidates
+    case: UnsureCase, suspects: Sequence[SuspectAttempt], reports: Mapping[int, StatusReport], candidates: _Candidates
 ) -> _Candidates:
     """Narrows the candidates by the ids' charges; changes nothing unless every charge and every price is known."""
     prices: dict[AttemptKey, tuple[UnitPrice, int]] = {}
     for suspect in suspects:
         unit_price = find_unit_price(case.samples, suspect.service, suspect.quantity, suspect.sent, suspect.closed)
-        if unit_price is None or not all(compares(report, unit_price) for report in reports.values()):
+        if unit_price is None or not all(is_comparable(report, unit_price) for report in reports.values()):
             return candidates
         prices[suspect.key] = unit_price, suspect.quantity
     return {
@@ -456,7 +456,7 @@ def _augment(number: int, candidates: _Candidates, paired: dict[AttemptKey, int]
     return False
 
 
-def _assign_alike(suspects: Mapping[AttemptKey, SuspectOrder], possible: _Owners) -> _Owners:
+def _assign_alike(suspects: Mapping[AttemptKey, SuspectAttempt], possible: _Owners) -> _Owners:
     """Gives each of ``n`` alike attempts one id, in order of time, if they alone own exactly ``n`` ids.
 
     Nobody could tell which attempt bought which id, and it makes no difference: all of them ordered the same.
@@ -472,16 +472,16 @@ def _assign_alike(suspects: Mapping[AttemptKey, SuspectOrder], possible: _Owners
     return assigned
 
 
-def _prove(suspect: SuspectOrder, owners: _Owners | None, complete: bool) -> EvidenceProof:
+def _prove(suspect: SuspectAttempt, owners: _Owners | None, complete: bool) -> Judgement:
     if owners is None:
-        return EvidenceProof(Conclusion.AMBIGUOUS)
+        return Judgement(Conclusion.AMBIGUOUS)
     mine = [number for number, keys in owners.items() if suspect.key in keys]
     alone = [number for number in mine if len(owners[number]) == 1]
     if alone:
-        return EvidenceProof(Conclusion.BOUGHT, alone[0])
+        return Judgement(Conclusion.BOUGHT, alone[0])
     if mine:
-        return EvidenceProof(Conclusion.AMBIGUOUS)
-    return EvidenceProof(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
+        return Judgement(Conclusion.AMBIGUOUS)
+    return Judgement(Conclusion.NOT_BOUGHT if complete else Conclusion.UNANSWERED)
 
 
 def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_refused: bool) -> Verdict:
@@ -489,6 +489,6 @@ def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_
 
     It is sent again, unless the provider refused it, or the provider never accepts it: then it counts as refused.
     """
-    if times < SENT_AGAIN and not refused:
+    if times < MAX_SENDS_PER_PROVIDER and not refused:
         return Verdict(DeliveryState.QUEUED, later=True)
     return after_sending(Declined(""), routes_left=routes_left, hold_when_refused=hold_when_refused)

@@ -93,7 +93,7 @@ def host_of(link: str) -> str:
     return _TELEGRAM if _TELEGRAM_NAME.fullmatch(host) else host
 
 
-def targets(link: str) -> tuple[Target, ...]:
+def read_targets(link: str) -> tuple[Target, ...]:
     """Returns all readings of a link.
 
     There is a second one if the path has an escaped slash, which some servers treat as a slash. There is another one

@@ -16,7 +16,7 @@ from opensmm.domain.dispatch import AccountFault
 from opensmm.domain.findings import SEVERITY, Finding, Level
 from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG, QUEUED_TOO_LONG
 from opensmm.domain.price_sync import ListDoubt
-from opensmm.domain.providers import BALANCE_EVERY, MANUAL, PANEL, BalanceReading, adds_of
+from opensmm.domain.providers import BALANCE_EVERY, MANUAL, PANEL, BalanceReading, judge_adds
 from opensmm.domain.server import DatabaseServer, server_findings
 
 ALIVE_WITHIN: Final = timedelta(seconds=15)
@@ -377,7 +377,7 @@ def _adds(providers: tuple[ProviderSeen, ...]) -> Iterator[Finding]:
     for provider in providers:
         if not provider.enabled or provider.kind != PANEL or provider.dialect != "v1":
             continue
-        code, count = adds_of(provider.dialect, provider.adds_at_a_time, provider.concurrency)
+        code, count = judge_adds(provider.dialect, provider.adds_at_a_time, provider.concurrency)
         level = Level.WARNING if code is FindingCode.ADDS_NOT_DECIDED else Level.OK
         fields = _identify(provider) | {"count": count}
         yield Finding(f"adds {provider.name}", level, code=code, fields=fields)

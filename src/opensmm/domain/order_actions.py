@@ -117,7 +117,7 @@ def _end_run(run: LockedRun, remains: int | None) -> ChosenEnd:
     return ChosenEnd(run.run, DeliveryState.CANCELED if left == run.quantity else DeliveryState.PARTIAL, left)
 
 
-def choose(subject: OrderSubject, run: int | None) -> LockedRun:
+def choose_run(subject: OrderSubject, run: int | None) -> LockedRun:
     """Returns the run with this number; without a number, the order's only run."""
     if run is None and len(subject.runs) == 1:
         return subject.runs[0]
@@ -143,7 +143,7 @@ def end_partial(subject: OrderSubject, run: LockedRun, remains: int) -> tuple[Ch
     return (_end_run(run, remains),)
 
 
-def released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime) -> list[tuple[int, datetime]]:
+def find_released(subject: OrderSubject, endings: Sequence[ChosenEnd], now: datetime) -> list[tuple[int, datetime]]:
     """Returns the runs that may now be sent, with the time at which they are due.
 
     They waited for a run that ends here and will never be sent.

@@ -15,7 +15,7 @@ from msgspec import Struct
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscription_parameters
-from opensmm.domain.catalogue import TYPE_FORMS, Catalogue, QuantitySource, Service, TypeForm, check_range
+from opensmm.domain.catalogue import TYPE_PARAMETERS, Catalogue, QuantitySource, Service, TypeParameters, check_range
 from opensmm.domain.refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, NO_DETAILS, AddOrder, TypeDetails
 from opensmm.domain.transitions import final, passing
@@ -57,9 +57,9 @@ ORDER_TRANSITIONS: Final = {
     OrderState.CANCELED: frozenset[OrderState](),
 }
 """States that an order may go to next. An order begins open, a subscription active."""
-LIVE_ORDERS: Final = passing(ORDER_TRANSITIONS)
+LIVE_ORDER_STATES: Final = passing(ORDER_TRANSITIONS)
 """States of an order that has not ended."""
-ENDED_ORDERS: Final = final(ORDER_TRANSITIONS)
+ENDED_ORDER_STATES: Final = final(ORDER_TRANSITIONS)
 """States of an order that has ended."""
 
 
@@ -107,7 +107,7 @@ _OPEN: Final = OrderState.OPEN
 _ACTIVE: Final = OrderState.ACTIVE
 
 
-def draft(
+def price_order(
     request: AddOrder, catalogue: Catalogue, price_list: PriceListId, dialect_rules: DialectRules, today: date
 ) -> PricedOrder | Refused:
     """Checks a request against the price list, in the published order, and prices it.
@@ -119,7 +119,7 @@ def draft(
     service = catalogue.service(request.service, price_list)
     if service is None:
         return Refused(Refusal.SERVICE_UNKNOWN)
-    form = TYPE_FORMS[service.type]
+    form = TYPE_PARAMETERS[service.type]
     # Clients send parameters of other types too: they must not refuse an order.
     if form.own and request.details is not NO_DETAILS:
         request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own))
@@ -130,14 +130,14 @@ def draft(
     if refused is not None:
         return refused
     quantity = _count_units(request, form)
-    drips = form.may_drip and dripfeed.asked(request)
+    drips = form.may_drip and dripfeed.is_requested(request)
     refused = _check_quantity(quantity, service, form) or (_check_drip_feed(request, service) if drips else None)
     if refused is not None:
         return refused
     return _price(request, service, form, quantity or 0, catalogue, price_list, drips=drips)
 
 
-def normalised(request: AddOrder, catalogue: Catalogue) -> AddOrder:
+def normalise(request: AddOrder, catalogue: Catalogue) -> AddOrder:
     """Returns the request without the parameters that its service's type ignores.
 
     A repeat under one idempotency key may differ in those. Both requests are priced alike.
@@ -145,8 +145,8 @@ def normalised(request: AddOrder, catalogue: Catalogue) -> AddOrder:
     service = None if request.service is None else catalogue.services.get(ServiceId(request.service))
     if service is None:
         return request
-    form = TYPE_FORMS[service.type]
-    drips = form.may_drip and dripfeed.asked(request)
+    form = TYPE_PARAMETERS[service.type]
+    drips = form.may_drip and dripfeed.is_requested(request)
     return msgspec.structs.replace(
         request,
         link="" if form.counts is _POSTS else request.link,
@@ -184,7 +184,7 @@ def _use_link_as_media(request: AddOrder, service: Service) -> AddOrder:
 
 
 def _check_link_and_parameters(
-    request: AddOrder, service: Service, form: TypeForm, dialect_rules: DialectRules, today: date
+    request: AddOrder, service: Service, form: TypeParameters, dialect_rules: DialectRules, today: date
 ) -> Refused | None:
     """Refuses a link or own parameters that are malformed. The dialect says which of the two faults is reported."""
     own = _check_own(request.details, service, form, today) if form.own else None
@@ -196,7 +196,7 @@ def _check_link_and_parameters(
     return own
 
 
-def _check_policy(request: AddOrder, form: TypeForm, catalogue: Catalogue) -> Refused | None:
+def _check_policy(request: AddOrder, form: TypeParameters, catalogue: Catalogue) -> Refused | None:
     """Refuses links, pages, people and groups that the policy denies, or that are too long or too many."""
     policy = catalogue.policy
     posts = form.counts is _POSTS
@@ -217,7 +217,7 @@ def _check_policy(request: AddOrder, form: TypeForm, catalogue: Catalogue) -> Re
     return None
 
 
-def _check_own(details: TypeDetails, service: Service, form: TypeForm, today: date) -> Refused | None:
+def _check_own(details: TypeDetails, service: Service, form: TypeParameters, today: date) -> Refused | None:
     if form.counts is _POSTS:
         return subscription_parameters.check(details, service, today)
     for name in form.own:
@@ -246,7 +246,7 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[TypeDetails], bool]]] = {
 }
 
 
-def _count_units(request: AddOrder, form: TypeForm) -> int | None:
+def _count_units(request: AddOrder, form: TypeParameters) -> int | None:
     """Returns the units of one run; None if the request has no readable quantity."""
     counts = form.counts
     if counts is _QUANTITY:
@@ -262,7 +262,7 @@ def _count_units(request: AddOrder, form: TypeForm) -> int | None:
     assert_never(counts)
 
 
-def _check_quantity(quantity: int | None, service: Service, form: TypeForm) -> Refused | None:
+def _check_quantity(quantity: int | None, service: Service, form: TypeParameters) -> Refused | None:
     if form.counts is _ONE or form.counts is _POSTS:
         return None
     return Refused(Refusal.QUANTITY) if quantity is None else check_range(service, quantity, quantity)
@@ -275,7 +275,7 @@ def _check_drip_feed(request: AddOrder, service: Service) -> Refused | None:
 def _price(
     request: AddOrder,
     service: Service,
-    form: TypeForm,
+    form: TypeParameters,
     quantity: int,
     catalogue: Catalogue,
     price_list: PriceListId,

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 
 MAX_GATEWAY_CHARS: Final = 64
@@ -35,13 +35,13 @@ class Payment(Struct, frozen=True):
 
 def read_payment(gateway: str, external_id: str) -> Payment:
     """Reads a payment to be booked. Raises OperatorRefusal for the panel's own names of gateways."""
-    payment = any_payment(gateway, external_id)
+    payment = read_any_payment(gateway, external_id)
     if payment.gateway in RESERVED:
         raise OperatorRefusal(RefusalCode.BAD_GATEWAY, gateway=gateway, most=MAX_GATEWAY_CHARS)
     return payment
 
 
-def any_payment(gateway: str, external_id: str) -> Payment:
+def read_any_payment(gateway: str, external_id: str) -> Payment:
     """Folds the gateway's name and trims the id, which keeps its case. Raises OperatorRefusal."""
     name = _fold(gateway)
     if not 0 < len(name) <= MAX_GATEWAY_CHARS or not name.isprintable():
@@ -85,7 +85,7 @@ class Deposit(Struct, frozen=True):
     transfer: int
 
 
-def booked_before(payment: Payment, deposits: Sequence[Deposit], *, different: bool) -> Deposit | None:
+def find_booked(payment: Payment, deposits: Sequence[Deposit], *, different: bool) -> Deposit | None:
     """Returns the deposit that booked the same payment; None if there is none.
 
     ``deposits`` are those with an id like the payment's. Raises OperatorRefusal if one differs in case only, unless the
@@ -134,5 +134,5 @@ def check_correction(corrected: Correctable | None, customer: CustomerId, amount
         raise OperatorRefusal(RefusalCode.TRANSFER_OF_ORDER, transfer=corrected.transfer)
     left = Money(corrected.amount - corrected.undone)
     if takes is corrected.credited and amount > left:
-        raise OperatorRefusal(RefusalCode.CORRECTS_TOO_MUCH, transfer=corrected.transfer, left=short(left))
+        raise OperatorRefusal(RefusalCode.CORRECTS_TOO_MUCH, transfer=corrected.transfer, left=format_amount(left))
     return corrected

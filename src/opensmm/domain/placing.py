@@ -40,12 +40,12 @@ FORM_TOKENS: Final = "\x1fpage:"
 """Prefix of idempotency keys from forms. The API accepts no control characters in a key, so no client can use it."""
 
 
-def by_key(caller: KeyHolder) -> Buyer:
+def buyer_of_key(caller: KeyHolder) -> Buyer:
     """Returns the buyer behind an API key."""
     return Buyer(BuyerKind.API_KEY, caller.key, caller.customer, caller.price_list)
 
 
-def of_form(request: AddOrder, user: UserId) -> AddOrder:
+def with_form_token(request: AddOrder, user: UserId) -> AddOrder:
     """Puts a form's request under an idempotency key that no other user and none of the customer's programs can use.
 
     Raises ValueError if the form has no token: without one, a double click would order twice.

@@ -72,7 +72,7 @@ def read_place(text: str) -> LinkPlace | None:
     if text.startswith("@"):
         name = links.fold(text[1:])
         return LinkPlace(account=name) if name and "/" not in name else None
-    target = links.targets(text)[0]
+    target = links.read_targets(text)[0]
     if "." not in target.host or "@" in text.partition("/")[0]:
         return None
     if len(target.path) == 1 and target.path[0].startswith("@"):
@@ -124,7 +124,7 @@ class Policy(Struct, frozen=True):
 
         If a link can be read in two ways, a denial wins.
         """
-        readings = links.targets(link)
+        readings = links.read_targets(link)
         hosts = self._find_hosts(readings[0].host)
         rules = [rule for target in readings if (rule := self._find_nearest(target, hosts)) is not None]
         return next(filter(_is_denial, rules), rules[0] if rules else None)
@@ -156,7 +156,7 @@ class Policy(Struct, frozen=True):
         own = self._find_hosts(links.host_of(name))
         if not over and not own:
             return False
-        bare = links.targets(name)[0]
+        bare = links.read_targets(name)[0]
         if not host or not bare.is_bare:
             return _is_denial(self.link_rule(name))
         there = Target(host, (bare.account,), bare.account)
@@ -196,7 +196,7 @@ class Policy(Struct, frozen=True):
         return next(rule for phrase, rule in self.phrases if any(phrase.search(text) for text in plain))
 
 
-def compiled(version: int, rules: Sequence[PolicyRule]) -> Policy:
+def compile_policy(version: int, rules: Sequence[PolicyRule]) -> Policy:
     """Compiles rules. One whose value does not suit its kind applies to nothing."""
     places = _index_by_place(rules)
     patterns = [(_write_pattern(rule.value), rule) for rule in rules if rule.kind is RuleKind.PROHIBIT]
@@ -247,4 +247,4 @@ def _strip_marks(text: str) -> str:
     return "".join(char for char in spread if unicodedata.category(char) not in ("Mn", "Cf") and char != "ـ")
 
 
-NO_POLICY: Final = compiled(0, ())
+NO_POLICY: Final = compile_policy(0, ())

@@ -76,7 +76,7 @@ _STATE: Final = {
 }
 
 
-def apply(delivery: PolledDelivery, report: StatusReport, requested: datetime) -> DeliveryNews | None:
+def apply_report(delivery: PolledDelivery, report: StatusReport, requested: datetime) -> DeliveryNews | None:
     """Returns the delivery after a report on a request sent at ``requested``; None if the report changes nothing.
 
     Nothing changes if the status is unknown, the report is older than the last applied one, or the delivery has ended.
@@ -108,7 +108,7 @@ def apply(delivery: PolledDelivery, report: StatusReport, requested: datetime) -
             assert_never(report.status)
 
 
-def unfinished(report: StatusReport) -> int | None:
+def contradicting_remains(report: StatusReport) -> int | None:
     """Returns the units that a *Completed* report leaves undelivered; None if it does not contradict itself.
 
     The order is earned in full all the same: in this trade *Completed* means that nothing remains, and many panels

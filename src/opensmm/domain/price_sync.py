@@ -14,8 +14,8 @@ from opensmm.domain.codes import NO_FIELDS, ChangeCode, Fields, LineFault
 from opensmm.domain.pricing import RATE_BELOW, PriceTerms, resale_rate
 from opensmm.domain.provider_services import ProviderService, UnreadLine
 from opensmm.domain.routes import RouteOff, RouteTo
-from opensmm.domain.service_identity import is_another
-from opensmm.domain.service_import import followed
+from opensmm.domain.service_identity import is_another_product
+from opensmm.domain.service_import import with_listed_fields
 
 _EXACT: Final = Context(prec=60)
 NONE_UNREAD: Final[Mapping[str, LineFault]] = {}
@@ -91,7 +91,7 @@ class JudgedLine(Struct, frozen=True):
         )
 
 
-def judge(
+def judge_service(
     line: ServiceLine,
     now: datetime,
     *,
@@ -129,7 +129,7 @@ def _judge_listed(
         return structs.replace(was, off=RouteOff.TYPE, unread=None)
     cost = cost_of(listed, rules.exchange_rate)
     agreed = cost if approved or was.agreed is None else was.agreed
-    unapproved = has_moved(agreed, cost, rules.price_share) or is_another_service(was, listed)
+    unapproved = has_moved(agreed, cost, rules.price_share) or sells_another_product(was, listed)
     # A cost that is back within the agreed share needs no approval any more.
     quarantined = (was.quarantined or now) if unapproved and not approved else None
     if quarantined is None and price_follows and rules.terms is not None:
@@ -139,11 +139,11 @@ def _judge_listed(
     return RouteStanding(cost, agreed, None, quarantined, None, name, category)
 
 
-def is_another_service(standing: RouteStanding, listed: ProviderService | None) -> bool:
+def sells_another_product(standing: RouteStanding, listed: ProviderService | None) -> bool:
     """True if the line sells another product than the one agreed to."""
     if listed is None or standing.name is None or standing.category is None:
         return False
-    return is_another(standing.name, standing.category, listed.name, listed.category)
+    return is_another_product(standing.name, standing.category, listed.name, listed.category)
 
 
 def _judge_unlisted(route: ListedRoute, synced: ProviderId | None, unread: Mapping[str, LineFault]) -> RouteStanding:
@@ -179,7 +179,7 @@ def _derive_service(line: ServiceLine, standings: Sequence[RouteStanding]) -> Se
         return service
     route, first = used[0]
     assert route.line is not None
-    service = followed(service, route.line)
+    service = with_listed_fields(service, route.line)
     if len(line.routes) == 1 and first.quarantined is None and not service.free and route.rules.terms is not None:
         service = _reprice(service, route.line, route.rules.terms)
     return service
@@ -214,7 +214,7 @@ class ListDoubt(Struct, frozen=True):
     fields: dict[str, str | int] = {}
 
 
-def doubt(
+def find_doubt(
     routed: Collection[tuple[str, ServiceType]], listed: Sequence[ProviderService], unread: Sequence[UnreadLine] = ()
 ) -> ListDoubt | None:
     """Returns why a complete price list is not believed; None if it is.
@@ -285,7 +285,7 @@ def _list_route_changes(judged: JudgedLine) -> Iterator[ListChange]:
         elif was.off is not standing.off:
             yield ListChange(ChangeCode.ROUTE_USED_AGAIN if standing.off is None else _ROUTE_OFF[standing.off], fields)
         if was.quarantined is None and standing.quarantined is not None:
-            if is_another_service(standing, route.line) and route.line is not None:
+            if sells_another_product(standing, route.line) and route.line is not None:
                 yield ListChange(
                     ChangeCode.ROUTE_SELLS_ANOTHER, fields | {"before": standing.name, "after": route.line.name}
                 )

@@ -69,7 +69,7 @@ def _last_digit(charge: Decimal) -> Fraction:
     return Fraction(10) ** exponent if isinstance(exponent, int) else Fraction(1)
 
 
-def compares(report: StatusReport, price: UnitPrice) -> bool:
+def is_comparable(report: StatusReport, price: UnitPrice) -> bool:
     """True if a report's charge can be compared with a unit price.
 
     A charge before completion may be for what has been delivered so far, so only completed orders count. A charge

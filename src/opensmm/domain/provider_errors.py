@@ -468,7 +468,7 @@ def meaning(text: str) -> Meaning:
     return _REFUSED[refused_thing(words)] if any_matches(_REFUSAL, words) else Meaning.UNKNOWN
 
 
-def passes(text: str) -> bool:
+def says_nothing_of_the_request(text: str) -> bool:
     """True if an error text is about the moment, our account or a program's fault, and not about what was requested."""
     words = fold(text)
     if any(any_matches(patterns, words) for patterns in (_BREAKDOWN, _PUT_OFF, _KEY, _FUNDS, (_PASSING,))):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import LineFault, ListWarning, OperatorRefusal, RefusalCode
 
-MAX_OFFERS: Final = 100_000
+MAX_LISTED_SERVICES: Final = 100_000
 """Most lines of a provider's price list; a longer one is not read."""
 MAX_SERVICE_ID: Final = 64
 """Most characters of a provider's own id of a service."""

@@ -20,7 +20,7 @@ from opensmm.domain.providers import (
     MAX_SYNC_EVERY_MIN,
     MAX_USER_AGENT,
     USER_AGENT,
-    adds_to_begin_with,
+    default_adds_at_a_time,
     url_fault,
 )
 
@@ -91,7 +91,7 @@ def with_defaults(settings: ProviderSettings) -> ProviderSettings:
     """
     by_address = "v1" if urlsplit(settings.url or "").path.rstrip("/").endswith("/v1") else "v2"
     dialect = settings.dialect or by_address
-    adds = adds_to_begin_with(dialect) if settings.adds_at_a_time is None else settings.adds_at_a_time
+    adds = default_adds_at_a_time(dialect) if settings.adds_at_a_time is None else settings.adds_at_a_time
     return structs.replace(
         settings,
         dialect=dialect,

@@ -104,7 +104,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def adds_to_begin_with(dialect: str) -> int | None:
+def default_adds_at_a_time(dialect: str) -> int | None:
     """Returns how many concurrent ``add`` calls a new provider gets; None for as many as calls.
 
     Panels of the v1 family read their balance and then write it: of two concurrent orders, both placed, one gets no
@@ -113,7 +113,7 @@ def adds_to_begin_with(dialect: str) -> int | None:
     return 1 if dialect == "v1" else None
 
 
-def adds_of(dialect: str, adds_at_a_time: int | None, concurrency: int) -> tuple[FindingCode, int]:
+def judge_adds(dialect: str, adds_at_a_time: int | None, concurrency: int) -> tuple[FindingCode, int]:
     """Returns the finding on a provider's concurrent adds, and their number."""
     if adds_at_a_time:
         return FindingCode.ADDS_FEW_AT_A_TIME, adds_at_a_time

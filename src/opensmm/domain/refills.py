@@ -12,7 +12,7 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.transitions import final, passing
 
-ASKED_AGAIN_AFTER: Final = (
+RETRY_PAUSES: Final = (
     timedelta(minutes=3),
     timedelta(minutes=15),
     *(timedelta(hours=pause) for pause in (1, 4, 12)),

@@ -52,7 +52,7 @@ def means_under_way(text: str) -> bool:
     return any_matches(_UNDER_WAY, fold(text))
 
 
-def means_asked_lately(text: str) -> bool:
+def means_requested_recently(text: str) -> bool:
     """True if an error text refuses a request because of an earlier one not long ago.
 
     If none was sent, the text has another meaning.

@@ -32,7 +32,7 @@ class DatabaseServer(Struct, frozen=True):
     limits_ms: Mapping[str, int] = LIMITS_MS
 
 
-def faults(server: DatabaseServer) -> list[tuple[FindingCode, Fields]]:
+def find_faults(server: DatabaseServer) -> list[tuple[FindingCode, Fields]]:
     """Lists the settings that the panel cannot work with, each as a code with its fields."""
     codes: list[tuple[FindingCode, Fields]] = []
     if server.version < LEAST_VERSION:
@@ -48,6 +48,6 @@ def faults(server: DatabaseServer) -> list[tuple[FindingCode, Fields]]:
 
 def server_findings(server: DatabaseServer) -> list[Finding]:
     """Returns the findings on the server; a single one if all is as needed."""
-    findings = [Finding("server", Level.CRITICAL, code=code, fields=fields) for code, fields in faults(server)]
+    findings = [Finding("server", Level.CRITICAL, code=code, fields=fields) for code, fields in find_faults(server)]
     needed = Finding("server", Level.OK, code=FindingCode.SERVER_AS_NEEDED, fields={"version": server.version})
     return findings or [needed]

@@ -11,7 +11,7 @@ from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import Policy
-from opensmm.domain.price_sync import ServiceLine, judge
+from opensmm.domain.price_sync import ServiceLine, judge_service
 from opensmm.domain.service_rules import EDITABLE, RefusedService, sale_refusal, service_refusals
 
 
@@ -49,7 +49,7 @@ class EditPlan(Struct, frozen=True):
     prices: tuple[PriceMove, ...] = ()
 
 
-def edited(service: Service, fields: Mapping[str, object]) -> Service:
+def set_fields(service: Service, fields: Mapping[str, object]) -> Service:
     """Returns the service with new values in some fields. Raises ValueError for a field that cannot be edited."""
     if not fields.keys() <= EDITABLE:
         raise ValueError(f"nobody sets {', '.join(sorted(fields.keys() - EDITABLE))} of a service")
@@ -60,7 +60,7 @@ def plan_edit(
     services: Iterable[Service], fields: Mapping[str, object], policy: Policy, action: AuditAction
 ) -> EditPlan:
     """Plans to set the same fields of many services, in the given order."""
-    pairs = [(service, edited(service, fields)) for service in services]
+    pairs = [(service, set_fields(service, fields)) for service in services]
     moved = [ServiceChange(before, after) for before, after in pairs if before != after]
     refusals = [_find_refusal(change.after, fields, policy) for change in moved]
     judged = list(zip(moved, refusals, strict=True))
@@ -89,13 +89,13 @@ def price_moves(changes: Iterable[ServiceChange], lines: Iterable[ServiceLine], 
 
 def _find_price_move(change: ServiceChange, line: ServiceLine | None, now: datetime) -> PriceMove:
     before, after = change.before.rate, change.after.rate
-    list_rate = None if line is None else judge(structs.replace(line, service=change.after), now).service.rate
+    list_rate = None if line is None else judge_service(structs.replace(line, service=change.after), now).service.rate
     if line is None or list_rate is None or list_rate == after:
         return PriceMove(change.before.id, before, after)
     return PriceMove(change.before.id, before, after, list_rate, line.routes[0].to.provider)
 
 
-def rebased(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Service]:
+def rebase_plan(plan: EditPlan, standing: Mapping[ServiceId, Service]) -> list[Service]:
     """Returns the services of a plan as they are to be written: other edits since then stay.
 
     Raises OperatorRefusal if a service is gone, or one of the plan's fields was edited meanwhile.

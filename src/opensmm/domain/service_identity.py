@@ -151,7 +151,7 @@ class _Meaning(Struct, frozen=True):
     others: frozenset[str]
 
 
-def is_another(name: str, category: str, new_name: str, new_category: str) -> bool:
+def is_another_product(name: str, category: str, new_name: str, new_category: str) -> bool:
     """True if a name and a category sell another product than those before.
 
     Numbers, emoji, guarantees, speeds, qualities and the language are not part of the product. If a name does not state

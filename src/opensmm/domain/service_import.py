@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from opensmm.base.ids import ServiceId
-from opensmm.domain.catalogue import TYPE_FORMS, Service
+from opensmm.domain.catalogue import TYPE_PARAMETERS, Service
 from opensmm.domain.codes import FieldCode, LineCode, LineFault, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name, check_range
 from opensmm.domain.pricing import MAX_DECIMALS, RATE_BELOW, PriceTerms, resale_rate
@@ -150,7 +150,7 @@ def _make_service(line: ProviderService, terms: ImportTerms) -> Service | LineFa
         max=line.max,
         refill=bool(line.refill),
         cancel=bool(line.cancel),
-        dripfeed=bool(line.dripfeed) and TYPE_FORMS[line.type].may_drip,
+        dripfeed=bool(line.dripfeed) and TYPE_PARAMETERS[line.type].may_drip,
         description=line.description,
         on_sale=False,
     )
@@ -159,17 +159,17 @@ def _make_service(line: ProviderService, terms: ImportTerms) -> Service | LineFa
 def _find_change(
     service: Service, made: Service, line: ProviderService, by_list: Collection[ServiceId]
 ) -> ImportChange | None:
-    after = structs.replace(followed(service, line), rate=made.rate)
+    after = structs.replace(with_listed_fields(service, line), rate=made.rate)
     moved = after.rate != service.rate
     return None if after == service else ImportChange(service, after, moved, moved and service.id not in by_list)
 
 
-def followed(service: Service, line: ProviderService) -> Service:
+def with_listed_fields(service: Service, line: ProviderService) -> Service:
     """Returns the service with the provider's range, and with the flags that its list states.
 
     Name, category and all else stay the operator's.
     """
-    drips = None if line.dripfeed is None else line.dripfeed and TYPE_FORMS[service.type].may_drip
+    drips = None if line.dripfeed is None else line.dripfeed and TYPE_PARAMETERS[service.type].may_drip
     listed = {"refill": line.refill, "cancel": line.cancel, "dripfeed": drips}
     flags = {name: flag for name, flag in listed.items() if flag is not None}
     return structs.replace(service, min=line.min, max=line.max, **flags)

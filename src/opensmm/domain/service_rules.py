@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from opensmm.base.money import plain
+from opensmm.base.money import parse_decimal
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name, check_range, check_text
@@ -51,7 +51,7 @@ class RefusedService(Struct, frozen=True):
 def read_rate(text: str) -> Decimal:
     """Reads a rate per 1000, such as ``"0.90"``, and keeps its digits. Raises OperatorRefusal."""
     try:
-        rate = plain(text)
+        rate = parse_decimal(text)
     except ValueError as error:
         raise OperatorRefusal(RefusalCode.NOT_A_RATE, text=text) from error
     check_rate(rate)
@@ -118,7 +118,7 @@ def _check_field(service: Service, name: str) -> None:
         check_range(number, least, most, field)
 
 
-def bears_on_sale(before: Service | None, after: Service) -> bool:
+def may_affect_sale(before: Service | None, after: Service) -> bool:
     """True if an edit might put a service on sale that may not be: only then the policy must be read."""
     if not after.on_sale:
         return False

@@ -16,7 +16,7 @@ DELAYS_MIN: Final = frozenset(
 """Delays that the published page allows."""
 
 
-def unbounded(request: AddOrder) -> AddOrder:
+def without_zero_posts(request: AddOrder) -> AddOrder:
     """Reads posts=0 as no bound, unless old posts are requested beside it.
 
     Panels of the v1 family mean it so.

@@ -20,9 +20,9 @@ from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.orders import OrderState, OrderStatus
 from opensmm.domain.transitions import passing
 
-WAITS: Final = timedelta(hours=24)
+POST_WAITS: Final = timedelta(hours=24)
 """Longest wait of a post's order for funds, or for its provider to report the quantity."""
-ASK_AGAIN: Final = timedelta(minutes=1)
+LONGEST_POLL_PAUSE: Final = timedelta(minutes=1)
 """Longest pause between two polls for new posts."""
 MOST_LISTED: Final = 1000
 """Most posts' orders of one subscription that are read from an answer, or written into one: the newest."""
@@ -141,7 +141,7 @@ class Post(Struct, frozen=True):
     link: str = ""
 
 
-def to_ask(listed: Iterable[str], posts: Iterable[KnownPost]) -> list[str]:
+def orders_to_poll(listed: Iterable[str], posts: Iterable[KnownPost]) -> list[str]:
     """Returns the posts' orders to poll: each that waits, then each that is new."""
     earlier = list(posts)
     waiting = [post.provider_order for post in earlier if post.state in WAITING]
@@ -150,7 +150,7 @@ def to_ask(listed: Iterable[str], posts: Iterable[KnownPost]) -> list[str]:
     return [*waiting, *new.values()]
 
 
-def gone(listed: Iterable[str], posts: Iterable[KnownPost]) -> dict[str, bool]:
+def list_missing_changes(listed: Iterable[str], posts: Iterable[KnownPost]) -> dict[str, bool]:
     """Returns the changes of ``missing``, by provider order: True for a post no longer listed, False for one listed
     again.
 
@@ -211,7 +211,7 @@ def take_in(
         # No later post overtakes one that waits for money.
         elif outcome.state is PostState.UNPAID:
             available = -1
-        if outcome.state in WAITING and was is not None and now - was.seen >= WAITS:
+        if outcome.state in WAITING and was is not None and now - was.seen >= POST_WAITS:
             outcome = Post(order, PostState.LOST)
         if was is None or outcome.state is not was.state:
             changed.append(outcome)
@@ -269,7 +269,7 @@ class SubscriptionStanding(Struct, frozen=True):
         return self.recorded > MOST_RECORDED
 
 
-def stand(reported: DeliveryState, posts: Iterable[KnownPost], changed: Iterable[Post]) -> SubscriptionStanding:
+def next_standing(reported: DeliveryState, posts: Iterable[KnownPost], changed: Iterable[Post]) -> SubscriptionStanding:
     """Returns the state of a subscription after ``changed`` posts.
 
     It ends when none of its posts waits any more; without funds it pauses. A provider cannot be told to pause: if funds

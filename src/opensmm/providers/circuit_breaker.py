@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from opensmm.domain.dispatch import rest_s
+from opensmm.domain.dispatch import pause_after_failure_s
 
 
 class CircuitBreaker:
@@ -28,7 +28,7 @@ class CircuitBreaker:
 
     def record_failure(self) -> None:
         self._failures += 1
-        pause_s = rest_s(self._failures, reached=True, resting=self._open_until is not None)
+        pause_s = pause_after_failure_s(self._failures, reached=True, resting=self._open_until is not None)
         if pause_s is not None:
             self._open_until = self._clock() + pause_s
 

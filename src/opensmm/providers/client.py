@@ -12,8 +12,8 @@ from msgspec import Struct, structs
 import opensmm
 from opensmm.base.metrics import MILLISECOND, SECOND, Histograms
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Declined, NotSent, SendOutcome, Unsure
-from opensmm.domain.evidence import Said
+from opensmm.domain.dispatch import Declined, Deferred, SendOutcome, Unsure
+from opensmm.domain.evidence import IdAnswer
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.provider_services import ReadPriceList
@@ -40,7 +40,7 @@ from opensmm.wire import provider_answers, provider_services
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import write_form
 from opensmm.wire.lenient import excerpt
-from opensmm.wire.provider_answers import spoken_in_balance
+from opensmm.wire.provider_answers import dialect_of_balance
 
 if TYPE_CHECKING:  # The command line imports this module for its names, and must not load an HTTP client for them.
     import aiohttp
@@ -65,7 +65,7 @@ class ProviderClient(Protocol):
 
     async def add(self, request: AddOrder) -> SendOutcome: ...
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]: ...
-    async def look_ups(self, orders: list[str]) -> list[Said]: ...
+    async def look_ups(self, orders: list[str]) -> list[IdAnswer]: ...
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]: ...
     async def refills(self, orders: list[str]) -> list[str | Declined | UnreadAnswer]: ...
     async def refill_statuses(self, refills: list[str]) -> list[RefillWord | UnreadAnswer]: ...
@@ -121,20 +121,20 @@ class PanelClient:
         try:
             answer = await self._post(request)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return NotSent(call_fault(error, self._redaction, self._timeout_s))
+            return Deferred(call_fault(error, self._redaction, self._timeout_s))
         except (aiohttp.ClientError, TimeoutError, NoAnswer, OSError) as error:
             return Unsure(call_fault(error, self._redaction, self._timeout_s))
         if answer.status < 300:
             return provider_answers.read_order(answer.body)
         # A proxy that answers 5xx may have passed the request on before, and a redirect may follow a purchase.
         if 400 <= answer.status < 500:
-            return provider_answers.read_turned_away(answer.body)
+            return provider_answers.read_client_error(answer.body)
         return Unsure(_status_fault(answer.status, excerpt(answer.body)))
 
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
         return await self._id_request("status", GetStatus).fetch(orders, provider_answers.read_statuses)
 
-    async def look_ups(self, orders: list[str]) -> list[Said]:
+    async def look_ups(self, orders: list[str]) -> list[IdAnswer]:
         """Checks the status of orders that may be another customer's; each result says if the order is ours."""
         request = IdListRequest(self.forms, "status", lambda ids: self._send(GetStatus(ids)), strangers=True)
         return await request.fetch(orders, provider_answers.read_look_ups)
@@ -177,8 +177,8 @@ class PanelClient:
         self, texts: Sequence[str], write: Callable[[RequestedIds], GetStatus | GetRefillStatus]
     ) -> tuple[bool, bool]:
         single, many = requested_ids(texts[:1]), requested_ids(texts, many=True)
-        reads_single = provider_answers.tells_status(single, await self._send(write(single)))
-        return reads_single, provider_answers.tells_status(many, await self._send(write(many)))
+        reads_single = provider_answers.has_status(single, await self._send(write(single)))
+        return reads_single, provider_answers.has_status(many, await self._send(write(many)))
 
     async def balance(self) -> tuple[BalanceView, str]:
         """Returns the balance, and the name of the dialect that the response is in.
@@ -189,7 +189,7 @@ class PanelClient:
         balance = provider_answers.read_balance(body)
         if balance is None:
             raise _unreadable(body, CallCode.NO_BALANCE)
-        return balance, spoken_in_balance(body)
+        return balance, dialect_of_balance(body)
 
     async def services(self) -> ReadPriceList:
         """Returns the price list. Raises NoAnswer if the response is none."""

@@ -25,7 +25,7 @@ class KnownForms:
         self._list_readers: set[tuple[str, bool]] = set()
 
     @property
-    def learned(self) -> Forms:
+    def new_forms(self) -> Forms:
         """Learned forms that are not stored yet."""
         return {action: form for action, form in self._learned.items() if self._stored.get(action) is not form}
 

@@ -1,7 +1,7 @@
 """The manual provider: deliveries go to a list, and the operator's staff reports their progress."""
 
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
-from opensmm.domain.evidence import Said
+from opensmm.domain.evidence import IdAnswer
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.requests import AddOrder
@@ -20,7 +20,7 @@ class ManualProvider:
     async def statuses(self, orders: list[str]) -> list[StatusReport | UnreadAnswer]:
         return [UnreadAnswer("")] * len(orders)
 
-    async def look_ups(self, orders: list[str]) -> list[Said]:
+    async def look_ups(self, orders: list[str]) -> list[IdAnswer]:
         return [None] * len(orders)
 
     async def watch(self, orders: list[str]) -> list[SubscriptionReport | UnreadAnswer]:

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from opensmm.domain.providers import KEY_CHARS
-from opensmm.wire.lenient import fit
+from opensmm.wire.lenient import clip
 
 REDACTED: Final = "[key]"
 
@@ -38,7 +38,7 @@ class Redaction:
         text = self.redact_body(str(error).encode("utf-8", "replace")).decode()
         for begin in reversed(list(self._begins.finditer(text))):
             text = text[: begin.start()] + REDACTED + text[self._end(text, begin.end()) :]
-        return fit(text)
+        return clip(text)
 
     def _end(self, text: str, end: int) -> int:
         """Returns where the key ends whose first characters end at ``end``."""

@@ -110,11 +110,11 @@ class ProviderRegistry:
         return {provider: uncallable.why for provider, uncallable in self._uncallable.items()}
 
     @property
-    def learned(self) -> list[tuple[ProviderRow, Forms]]:
+    def new_forms(self) -> list[tuple[ProviderRow, Forms]]:
         """The panels whose id forms differ from the stored ones, with the new forms."""
         connections = self._connections.values()
         panels = [(each.row, each.provider.forms) for each in connections if isinstance(each.provider, PanelClient)]
-        return [(row, forms.learned) for row, forms in panels if forms.learned]
+        return [(row, forms.new_forms) for row, forms in panels if forms.new_forms]
 
     @property
     def takes_all(self) -> bool:
@@ -124,10 +124,10 @@ class ProviderRegistry:
         """
         return not self._uncallable and all(_is_unlimited(connection.row) for connection in self._connections.values())
 
-    def contact(self, provider: ProviderId) -> ProviderConnection | None:
+    def connection_to(self, provider: ProviderId) -> ProviderConnection | None:
         return self._connections.get(provider)
 
-    def rooms(self) -> dict[ProviderId, int]:
+    def claimable_counts(self) -> dict[ProviderId, int]:
         """Returns how many more deliveries may be claimed for each provider: one at most at a half-open circuit."""
         return {provider: _free_room(connection) for provider, connection in self._connections.items()}
 
@@ -185,7 +185,7 @@ class ProviderRegistry:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def ask_about(self, items: Sequence[Item], call: Call[Item, Result]) -> list[tuple[Item, Result]]:
+    async def call_about(self, items: Sequence[Item], call: Call[Item, Result]) -> list[tuple[Item, Result]]:
         """Calls the providers of the items, all at once, with at most ``MAX_IDS`` items a call.
 
         Returns the items with their results. Items of a provider that is unknown here, paused or without a response are
@@ -196,10 +196,10 @@ class ProviderRegistry:
         async def collect(group: Sequence[Item], pairs: Sequence[tuple[Item, Result]]) -> None:
             results.extend(pairs)
 
-        await self.ask_each(items, call, collect)
+        await self.call_each(items, call, collect)
         return results
 
-    async def ask_each(
+    async def call_each(
         self,
         items: Sequence[Item],
         call: Call[Item, Result],
@@ -226,7 +226,7 @@ class ProviderRegistry:
         if errors:
             raise errors[0]
 
-    async def ask_panels(
+    async def call_panels(
         self, panels: Iterable[ProviderId], call: Callable[[PanelClient], Awaitable[Result]]
     ) -> list[tuple[ProviderId, Result]]:
         """Calls each of the panels once. Those without a response are left out of the results."""
@@ -235,7 +235,7 @@ class ProviderRegistry:
             assert isinstance(provider, PanelClient)
             return [await call(provider)] * len(group)
 
-        results = await self.ask_about([_PanelItem(provider) for provider in panels], call_panel)
+        results = await self.call_about([_PanelItem(provider) for provider in panels], call_panel)
         return [(panel.provider, result) for panel, result in results]
 
     def _call_starts(self, provider: ProviderId, count: int) -> range:
@@ -282,10 +282,10 @@ class ProviderRegistry:
         connection.circuit.record_success()
         return results
 
-    def let_all_through(self) -> None:
+    def release_waiters(self) -> None:
         """Ends all waits for a turn; the calls that waited are not made."""
         for connection in self._connections.values():
-            connection.throttle.let_all_through()
+            connection.throttle.release_waiters()
 
     async def close(self) -> None:
         for task in self._closing:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.domain.provider_services import MAX_OFFERS
+from opensmm.domain.provider_services import MAX_LISTED_SERVICES
 from opensmm.domain.requests import (
     MAX_IDS,
     CancelOrders,
@@ -37,7 +37,7 @@ ALONE: Final = ResponseLimit(64 << 10, 1000)
 """The limit of responses about one thing, such as an order's id or a balance. Most of it is room for notices."""
 POSTS: Final = ResponseLimit(4 << 20, MAX_IDS * (LINE_VALUES + MOST_LISTED))
 """The limit of statuses of subscriptions, which list the orders made for their posts."""
-PRICE_LIST: Final = ResponseLimit(30 << 20, MAX_OFFERS * OFFER_VALUES)
+PRICE_LIST: Final = ResponseLimit(30 << 20, MAX_LISTED_SERVICES * OFFER_VALUES)
 
 
 def response_limit(request: Request) -> ResponseLimit:

@@ -78,7 +78,7 @@ class Throttle:
             return 0
         return max(0, self._max_queued - self.polling)
 
-    def let_all_through(self) -> None:
+    def release_waiters(self) -> None:
         """Ends all waits for a turn. The calls that get one then must not be made; see ``is_stopped``."""
         self._stopped.set()
         self.allow(self.concurrency + self.taken, 0)

@@ -24,7 +24,7 @@ MAX_WORDS: Final = 200
 """Characters of an error's text in the sentence."""
 
 
-def of_machine(error: OSError) -> str:
+def describe_machine_error(error: OSError) -> str:
     """Describes a lack of the machine for the operator. Returns an empty text if the error may be a bug of ours."""
     if error.errno not in _MACHINE_ERRORS:
         return ""
@@ -32,7 +32,7 @@ def of_machine(error: OSError) -> str:
     return f"this machine does not allow it: {error.strerror}{place}"
 
 
-def sentence(error: BaseException) -> str:
+def report_crash(error: BaseException) -> str:
     """Writes the traceback of an error to a file that only we may read. Returns the sentence for the operator.
 
     The file leaves out the command line's arguments, which may contain a key.

@@ -25,10 +25,10 @@ async def find_pepper(connection: Connection, config: Config, make: Callable[[],
 
     Raises OperatorRefusal if the configured pepper is another one.
     """
-    from opensmm.actions.peppers import settle_pepper
+    from opensmm.actions.peppers import choose_pepper
 
-    pepper = None if config.known_pepper() is None else config.pepper()
-    return await settle_pepper(connection, pepper, make or config.pepper)
+    pepper = None if config.readable_pepper() is None else config.pepper()
+    return await choose_pepper(connection, pepper, make or config.pepper)
 
 
 def wait_for_primary(url: str, waiting: Waiting, stopped: Callable[[], bool]) -> None:
@@ -56,6 +56,6 @@ async def _check(url: str, config: Config, waiting: Waiting, stopped: Callable[[
         else:
             # No pooler can stand in front of the embedded server, so one connection is enough.
             await starting.check_settings(connection)
-        await find_pepper(connection, config, config.common_pepper)
+        await find_pepper(connection, config, config.shared_pepper)
     finally:
         await connection.close()

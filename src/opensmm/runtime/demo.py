@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from opensmm.actions.customers import fresh_key
+from opensmm.actions.customers import make_key
 from opensmm.actions.demo import DemoCustomer, fill
 from opensmm.base.money import money
 from opensmm.config import Config, keep_secret
@@ -46,7 +46,7 @@ async def fill_panel(url: str, config: Config, now: datetime) -> DemoKeys:
 def _read_or_make_keys(path: Path) -> DemoKeys:
     # Read back even when just written: two demos that start at once must show the same keys.
     if not path.exists():
-        fresh = DemoKeys(fresh_key().text, fresh_key().text)
+        fresh = DemoKeys(make_key().text, make_key().text)
         keep_secret(path, msgspec.json.encode(fresh).decode())
     return msgspec.json.decode(path.read_bytes(), type=DemoKeys)
 

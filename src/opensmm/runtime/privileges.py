@@ -20,7 +20,7 @@ from msgspec import Struct
 from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.runtime import preloading
-from opensmm.store.embedded import stands
+from opensmm.store.embedded import has_database
 from opensmm.store.os_users import become, panel_user
 
 CONNECT_LIMIT_S: Final = 5
@@ -54,7 +54,7 @@ def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, 
     Calls ``prepare`` before, which reads the other files; leaves out packages named in ``without``. A panel whose
     folder is new has no user yet: its processes load the code when they drop root.
     """
-    if os.geteuid() != 0 or not (config.database_url or stands(config.data)):
+    if os.geteuid() != 0 or not (config.database_url or has_database(config.data)):
         return
     with suppress(Misconfigured):
         if _view_as(_user_of(config)).closed:

@@ -20,7 +20,7 @@ from opensmm.runtime import database, logs, privileges
 from opensmm.runtime.database import Waiting
 from opensmm.runtime.privileges import Successor
 from opensmm.runtime.processes import allow_open_files, stop_event, wait_for_release, watch_leash
-from opensmm.store.embedded import DatabaseUrls, serving
+from opensmm.store.embedded import DatabaseUrls, run_database
 
 if TYPE_CHECKING:
     from opensmm.web.pages import Pages
@@ -58,7 +58,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _database(config: Config, waiting: Waiting, report: Report) -> Iterator[DatabaseUrls]:
     """Runs or joins the database for the block, and checks it first. Waits until the parent releases this process."""
     wait_for_release()
-    with serving(config, report) as urls:
+    with run_database(config, report) as urls:
         database.check(urls.app, config, waiting)
         yield urls
 
@@ -93,7 +93,7 @@ def run_api(
             from opensmm.runtime import api_metrics, metrics
 
             metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
-        endpoint = Endpoint(ApiOperations(urls.app), config.common_pepper(), config.requests_per_second)
+        endpoint = Endpoint(ApiOperations(urls.app), config.shared_pepper(), config.requests_per_second)
         application = Application(endpoint, site)
         if successor is not None:
             successor.take_over(prepare, without=_NOT_FOR_API)
@@ -138,7 +138,7 @@ async def _work(
     watch_leash()
     stop = stop_event()
     registry = ProviderRegistry(
-        config.common_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers
+        config.shared_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers
     )
     async with _serve_metrics(config, url, metrics_at):
         worker = Worker(url, registry, config.provider_timeout_s)
@@ -146,7 +146,7 @@ async def _work(
             # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
             import_module("opensmm.providers.egress")
             successor.take_over(without=_NOT_FOR_WORKER)
-        gc_tuning.leave_alone()
+        gc_tuning.tune_gc()
         await worker.run(stop)
 
 

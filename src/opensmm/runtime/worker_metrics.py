@@ -17,7 +17,7 @@ from opensmm.runtime.metrics import Gauged, batcher_metrics, make_counter, make_
 OUTCOMES: Final[dict[type, str]] = {
     dispatch.Accepted: "accepted",
     dispatch.Declined: "declined",
-    dispatch.NotSent: "not_sent",
+    dispatch.Deferred: "not_sent",
     dispatch.TurnedAway: "turned_away",
     dispatch.Unsure: "unsure",
 }

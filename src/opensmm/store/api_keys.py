@@ -47,7 +47,7 @@ class KeySettings(Struct, frozen=True):
     as_panel: bool | None = None
 
 
-UNSAID: Final = KeySettings()
+DEFAULT_SETTINGS: Final = KeySettings()
 _ADD: Final = """
 insert into api_key (customer_id, hash, hint, label, title_case, as_panel, addresses, created)
 values (%s, %s, %s, %s, %s, %s, %s, %s) returning id

@@ -13,12 +13,12 @@ def numbers(values: Iterable[int | Decimal]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def absent_or(values: Iterable[int | Decimal | datetime | None]) -> str:
+def nullable(values: Iterable[int | Decimal | datetime | None]) -> str:
     """Returns ``{1,NULL,3}``, an array of numbers or times of which some are absent."""
     return f"{{{','.join('NULL' if value is None else str(value) for value in values)}}}"
 
 
-def words(values: Iterable[str]) -> str:
+def enum_values(values: Iterable[str]) -> str:
     """Returns ``{open,open}``, an array of texts that need no quotes: names of letters and underscores."""
     return f"{{{','.join(values)}}}"
 

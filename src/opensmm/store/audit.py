@@ -46,7 +46,7 @@ order by id desc limit %(limit)s
 """
 
 
-async def listed(
+async def read_page(
     connection: Connection, *, subject: str | None, action: str | None, before: int | None, limit: int
 ) -> list[AuditRow]:
     """Returns a page of the trail, newest first: rows with an id below ``before``.

@@ -11,14 +11,14 @@ _MARK: Final = '{"fault":'
 _CODES: Final = frozenset(CallCode)
 
 
-def written(answer: CallAnswer) -> str:
+def encode(answer: CallAnswer) -> str:
     """Returns the text that is stored for an answer."""
     if isinstance(answer, CallFault):
         return msgspec.json.encode({"fault": answer.code, **answer.fields}).decode()
     return f"{{ {answer[1:]}" if answer.startswith(_MARK) else answer
 
 
-def read(stored: str) -> CallAnswer:
+def decode(stored: str) -> CallAnswer:
     """Returns the answer that a text stands for.
 
     Texts that older releases stored for faults, and faults with a code that this release does not know, are returned as

@@ -20,7 +20,7 @@ select o.id, o.customer_id, o.state, s.cancel from orders o join service s on s.
 """
 
 
-async def cancelable(
+async def lock_cancelable(
     connection: Connection, orders: Sequence[int]
 ) -> dict[int, tuple[CustomerId, CancelSubject, list[int]]]:
     """Locks the deliveries of orders. Returns by order its customer, the facts for the decision, and its runs' numbers.

@@ -81,7 +81,7 @@ _BUMP: Final = "update panel set catalogue_version = catalogue_version + 1 retur
 _HOLD: Final = "select from panel for update"
 
 
-async def hold(connection: Connection) -> None:
+async def lock(connection: Connection) -> None:
     """Keeps other sessions from editing price list and policy until the caller's transaction ends."""
     await connection.execute(_HOLD)
 
@@ -172,7 +172,7 @@ async def last_numbers(connection: Connection) -> tuple[int, int]:
 
     Locks the catalogue, so that no other session gives out new ones until the caller's transaction ends.
     """
-    await hold(connection)
+    await lock(connection)
     row = await (await connection.execute(_LAST)).fetchone()
     assert row is not None
     return row[0], row[1]

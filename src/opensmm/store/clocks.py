@@ -33,7 +33,7 @@ async def now(connection: Connection, at: datetime | None) -> datetime:
     return time
 
 
-async def look(
+async def lock_reading(
     connection: Connection, at: datetime | None
 ) -> tuple[ClockReading, ClockReading | None, datetime | None]:
     """Reads the clock (``at`` if a test sets the time) and locks the stored reading.

@@ -227,7 +227,7 @@ def _has_ended(connection: Connection) -> bool:
     return bool(socket.poll(0))
 
 
-def lost(error: psycopg.Error) -> bool:
+def is_connection_error(error: psycopg.Error) -> bool:
     """Returns True if the error concerns the connection, not a statement: a sent statement may or may not have run."""
     return error.sqlstate is None or error.sqlstate[:2] in ("08", "57") or error.sqlstate == "25P03"
 

@@ -13,7 +13,7 @@ where panel.currency <> %s returning before.currency
 """
 
 
-async def has_moved(connection: Connection) -> bool:
+async def has_money_moved(connection: Connection) -> bool:
     """Returns True if money has moved; no transfer can be written until the caller's transaction ends."""
     await connection.execute(_HOLD)
     row = await (await connection.execute(_MOVED)).fetchone()

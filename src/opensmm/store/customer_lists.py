@@ -77,7 +77,7 @@ left join lateral (select id, created from orders where customer_id = c.id order
 )
 
 
-async def customer_list(
+async def list_customers(
     connection: Connection, place: Keyset, filters: CustomerFilter = EVERY_CUSTOMER
 ) -> Page[CustomerRow]:
     """Returns a page of the customers that pass the filter, newest first."""

@@ -146,6 +146,6 @@ from customer c where %(only)s::bigint is null or c.id = %(only)s order by c.id
 """
 
 
-async def listed(connection: Connection, only: CustomerId | None = None) -> list[CustomerDetails]:
+async def list_details(connection: Connection, only: CustomerId | None = None) -> list[CustomerDetails]:
     """Returns all customers, or the one with the id ``only``."""
     return await rows(connection, CustomerDetails, _LISTED, {"only": only})

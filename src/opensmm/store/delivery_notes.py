@@ -16,17 +16,17 @@ NOTED: Final = """case when told.note = '' then null
 """The time from which delivery ``d`` has the note in ``told``. A newer note with the same code keeps that time."""
 
 
-def notes(entries: Iterable[DeliveryNote | None]) -> str:
+def encode_all(entries: Iterable[DeliveryNote | None]) -> str:
     """Returns notes as an array of texts, with an empty text for None."""
-    return texts("" if note is None else written(note) for note in entries)
+    return texts("" if note is None else encode(note) for note in entries)
 
 
-def written(note: DeliveryNote) -> str:
+def encode(note: DeliveryNote) -> str:
     fields = {name: None if value is None else str(value) for name, value in note.fields.items()}
     return coded.encode(note.code, fields)
 
 
-def read(stored: object) -> DeliveryNote | None:
+def decode(stored: object) -> DeliveryNote | None:
     """Returns the stored note; None if there is none, or if this release does not know its code."""
     if not isinstance(stored, dict) or stored.get("code") not in _CODES:
         return None

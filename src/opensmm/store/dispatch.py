@@ -17,9 +17,9 @@ from opensmm.domain.dispatch import MOST_NOTED, PASSED_OVER_AFTER, AttemptOutcom
 from opensmm.domain.providers import MANUAL
 from opensmm.domain.requests import NO_DETAILS, TypeDetails
 from opensmm.store import call_faults
-from opensmm.store.arrays import absent_or, numbers, texts, words
+from opensmm.store.arrays import enum_values, nullable, numbers, texts
 from opensmm.store.connection import Connection
-from opensmm.store.delivery_notes import NOTE, NOTED, notes
+from opensmm.store.delivery_notes import NOTE, NOTED, encode_all
 from opensmm.store.prepared import PreparedStatement
 from opensmm.store.state_sets import UNANSWERED, UNRECORDED, listed
 
@@ -27,8 +27,8 @@ from opensmm.store.state_sets import UNANSWERED, UNRECORDED, listed
 class DeliveryClaim(Struct, frozen=True):
     """A delivery that only this worker may send until its lease ends.
 
-    ``routes``: see ``OPEN_ROUTES``. ``first_route``: the first route that has not refused; ``route`` is another one if
-    that was passed over. ``sent``: the time of the claim, by the database's clock.
+    ``routes``: see ``ROUTES_TO_TRY``. ``first_route``: the first route that has not refused; ``route`` is another one
+    if that was passed over. ``sent``: the time of the claim, by the database's clock.
     """
 
     order: OrderId
@@ -57,10 +57,10 @@ class DeliveryClaim(Struct, frozen=True):
 
 ROUTE_IS_OPEN: Final = "r.off is null and (r.cost <= d.ceiling) is not false"
 """A condition: the provider of route ``r`` lists it, and its cost is within the ceiling of delivery ``d``."""
-NO_ANSWER_YET: Final = """d.note is null and not exists (
+HELD_FOR_A_ROUTE: Final = """d.note is null and not exists (
   select from attempt t where t.order_id = d.order_id and t.run = d.run and t.number = d.attempt)"""
 """A condition: delivery ``d``, which is held, had no open route at its newest claim."""
-OPEN_ROUTES: Final = f"""
+ROUTES_TO_TRY: Final = f"""
 coalesce((select max(r.position) + 1 from route r where r.service_id = d.service_id and {ROUTE_IS_OPEN}), 0)
 """
 """The number of routes of ``d``'s service up to the last open one, closed ones included."""
@@ -166,7 +166,7 @@ def _make_claim_statement(due: str) -> str:
     """Returns the statement that claims what ``due`` selects."""
     return _CLAIM_DUE.format(
         due=due,
-        routes=OPEN_ROUTES,
+        routes=ROUTES_TO_TRY,
         held=DeliveryState.HELD,
         sending=DeliveryState.SENDING,
         outcome=AttemptOutcome.SENDING,
@@ -269,7 +269,7 @@ where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run =
 """
 
 
-async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
+async def schedule_runs(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
     """Sets the times at which runs of drip-feeds are due, or removes them (None). Changes queued runs only.
 
     If the operator has ended a named run, the next queued one takes its place: a time that it has already stays, and is
@@ -336,13 +336,13 @@ async def record(
         numbers(result.run for result in results),
         numbers(result.attempt for result in results),
         numbers(result.fence for result in results),
-        words(result.state for result in results),
+        enum_values(result.state for result in results),
         numbers(result.route for result in results),
-        absent_or(result.due for result in results),
-        words(result.outcome for result in results),
+        nullable(result.due for result in results),
+        enum_values(result.outcome for result in results),
         texts(result.provider_order or "" for result in results),
-        texts(call_faults.written(result.answer) for result in results),
-        notes(result.note for result in results),
+        texts(call_faults.encode(result.answer) for result in results),
+        encode_all(result.note for result in results),
     )
     cursor = await connection.execute(_RECORD, [*arrays, at, at])
     # By position: each result passes here.
@@ -384,7 +384,7 @@ async def hold_waiting(connection: Connection, now: datetime, limit: int) -> int
     return len(await cursor.fetchall())
 
 
-_WORKER_GONE: Final = call_faults.written(CallFault(CallCode.WORKER_GONE))
+_WORKER_GONE: Final = call_faults.encode(CallFault(CallCode.WORKER_GONE))
 _RECOVER: Final = f"""
 -- The manual provider's are queued again instead, by ``store/manual.py``: a person's answer cannot be lost.
 with left_behind as (

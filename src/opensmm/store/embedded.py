@@ -73,7 +73,7 @@ class DatabaseUrls:
 
 
 @contextmanager
-def serving(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls]:
+def run_database(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls]:
     """Yields the configured database, or else runs the embedded one for the duration of the block."""
     if config.database_url:
         yield DatabaseUrls(app=config.database_url, owner=config.database_admin_url)
@@ -85,7 +85,7 @@ def serving(config: Config, report: Report = no_report) -> Iterator[DatabaseUrls
         embedded.stop()
 
 
-def stands(data: Path) -> bool:
+def has_database(data: Path) -> bool:
     """Returns True if a data folder has a database, running or not, and for a folder that we may not read."""
     try:
         return (data / "postgres").exists()
@@ -205,7 +205,7 @@ class EmbeddedPostgres:
         keep_secret(self.data / "passwords", json.dumps(passwords))
         self._passwords = passwords
         user = os_users.server_user(self._cluster)
-        initdb = programs.binaries(user, self._report) / "initdb"
+        initdb = programs.find_binaries(user, self._report) / "initdb"
         self._report(StageCode.CREATING_DATABASE, NO_FIELDS)
         postgres_install.make(self._cluster, user, passwords[postgres_install.SUPERUSER], initdb)
 
@@ -225,7 +225,11 @@ class EmbeddedPostgres:
         _make_private(sockets, user.pw_uid, user.pw_gid)
         self._disown_stale_pid(sockets)
         options = {**postgres_install.settings(self.data), **self._extra, _MARK: str(self._cluster)}
-        command = [str(programs.binaries(user, self._report) / "postgres"), "-D", os_users.seen_by(user, self._cluster)]
+        command = [
+            str(programs.find_binaries(user, self._report) / "postgres"),
+            "-D",
+            os_users.server_path(user, self._cluster),
+        ]
         command += ["-k", str(sockets), "-p", str(PORT)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:

@@ -10,12 +10,12 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.call_faults import CallAnswer
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, SuspectOrder
+from opensmm.domain.evidence import AttemptKey, Conclusion, EvidenceKind, Neighbour, SuspectAttempt
 from opensmm.domain.provider_charges import ChargeSample
 from opensmm.domain.subscriptions import PostState
 from opensmm.store import call_faults
 from opensmm.store.connection import Connection
-from opensmm.store.dispatch import OPEN_ROUTES
+from opensmm.store.dispatch import ROUTES_TO_TRY
 from opensmm.store.order_keys import key_of
 from opensmm.store.rows import rows
 from opensmm.store.state_sets import SET_NOT_BOUGHT
@@ -60,7 +60,7 @@ class OpenAttempt(Struct, frozen=True):
     ``not_bought``: how often it was proved that this provider had not taken this delivery.
     """
 
-    suspect: SuspectOrder
+    suspect: SuspectAttempt
     provider: ProviderId
     state: DeliveryState
     fence: int
@@ -110,7 +110,7 @@ select t.order_id, t.run, t.number, t.sent, {_CLOSED} as closed, d.quantity,
   jsonb_build_array(t.provider_service, o.link, x.details)::text as alike,
   d.state = '{DeliveryState.UNSURE}' and t.outcome = '{AttemptOutcome.UNSURE}' and t.number = d.attempt
     and {_CLOSED} <= %(closed_by)s as resolvable,
-  t.provider_id as provider, d.state, d.fence, d.route, {OPEN_ROUTES} as routes,
+  t.provider_id as provider, d.state, d.fence, d.route, {ROUTES_TO_TRY} as routes,
   s.hold_when_refused,
   (select count(*) from evidence e where e.order_id = t.order_id and e.run = t.run
      and e.provider_id = t.provider_id and e.conclusion = '{Conclusion.NOT_BOUGHT}') as not_bought,
@@ -130,7 +130,7 @@ order by t.sent, t.order_id, t.run
 """
 
 
-async def doubted(
+async def list_doubted(
     connection: Connection, orders: Sequence[OrderId], now: datetime, closed_by: datetime
 ) -> dict[ProviderId, list[OpenAttempt]]:
     """Returns the attempts that may own an order unknown to us, by provider, for the providers of these orders."""
@@ -144,7 +144,7 @@ async def doubted(
 def _make_attempt(row: _OpenRow) -> OpenAttempt:
     key = row.order_id, row.run, row.number
     alike = row.quantity, row.alike
-    suspect = SuspectOrder(key, row.sent, row.closed, row.quantity, alike, row.resolvable, row.service)
+    suspect = SuspectAttempt(key, row.sent, row.closed, row.quantity, alike, row.resolvable, row.service)
     return OpenAttempt(
         suspect=suspect,
         provider=row.provider,
@@ -154,7 +154,7 @@ def _make_attempt(row: _OpenRow) -> OpenAttempt:
         routes=row.routes,
         hold_when_refused=row.hold_when_refused,
         not_bought=row.not_bought,
-        answer=call_faults.read(row.answer),
+        answer=call_faults.decode(row.answer),
     )
 
 
@@ -231,7 +231,7 @@ where n.provider_service = n.service and n.cost is not null and d.state = '{Deli
 """
 
 
-async def bills(
+async def charge_samples(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
 ) -> list[ChargeSample]:
     """Returns charges of completed orders, by which charges of unsure ones are judged.
@@ -258,7 +258,7 @@ union select key from (
 """
 
 
-async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
+async def find_known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
     """Returns those of a provider's order ids that we know.
 
     They belong to our orders, to posts of our subscriptions, or to an acceptance that came too late for its order.
@@ -328,7 +328,7 @@ where d.order_id = a.order_id and d.run = a.run and d.attempt = a.number and d.s
 """
 
 
-async def look_again(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
+async def schedule_check(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
     """Sets when unsure attempts are examined next. A late result of an older attempt postpones nothing."""
     if when:
         keys = [[key[part] for key, _ in when] for part in range(3)]

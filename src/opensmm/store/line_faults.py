@@ -4,11 +4,11 @@ from opensmm.domain.codes import LineCode, LineFault
 from opensmm.store import coded
 
 
-def written(fault: LineFault | None) -> str | None:
+def encode(fault: LineFault | None) -> str | None:
     return None if fault is None else coded.encode(fault.code, fault.fields)
 
 
-def read(stored: str) -> LineFault:
+def decode(stored: str) -> LineFault:
     """Returns the stored fault.
 
     A text of an older release, and a code that this release does not know, become ``LineCode.UNREAD``.

@@ -4,11 +4,11 @@ from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.store import coded
 
 
-def written(doubt: ListDoubt) -> str:
+def encode(doubt: ListDoubt) -> str:
     return coded.encode(doubt.code, doubt.fields)
 
 
-def read(stored: str) -> ListDoubt | str:
+def decode(stored: str) -> ListDoubt | str:
     """Returns the stored doubt; an empty text if the newest list was applied.
 
     A text of an older release, and a doubt with a code that this release does not know, are returned as they are.

@@ -55,7 +55,7 @@ order by d.sent, d.order_id, d.run limit %s
 """
 
 
-async def waiting(connection: Connection, limit: int) -> list[ManualDelivery]:
+async def list_deliveries(connection: Connection, limit: int) -> list[ManualDelivery]:
     """Returns the deliveries on the work list, oldest first."""
     return await rows(connection, ManualDelivery, _WAITING, [limit])
 
@@ -87,7 +87,7 @@ order by d.order_id, d.run for update of d
 """
 
 
-async def with_staff(connection: Connection, orders: Sequence[OrderId]) -> list[DueDelivery]:
+async def lock_deliveries(connection: Connection, orders: Sequence[OrderId]) -> list[DueDelivery]:
     """Locks and returns the orders' deliveries at the manual provider. The caller has locked the orders."""
     return [_make_due(row) for row in await rows(connection, _HandedDelivery, _WITH_STAFF, [orders])]
 
@@ -106,7 +106,7 @@ where d.state = '{DeliveryState.SENDING}' and d.lease_until < %s order by d.orde
 """
 
 
-async def left_behind(connection: Connection, now: datetime) -> list[AttemptResult]:
+async def list_left_behind(connection: Connection, now: datetime) -> list[AttemptResult]:
     """Returns results that queue again what a dead worker was handing to the manual provider.
 
     Such a delivery is not unsure, as it would be at another provider: it is handed over by being recorded, and no
@@ -159,7 +159,7 @@ order by t.refill_id, t.run limit %s
 """
 
 
-async def waiting_refills(connection: Connection, limit: int) -> list[ManualRefill]:
+async def list_refills(connection: Connection, limit: int) -> list[ManualRefill]:
     """Returns the refills on the work list, oldest first, and those that a provider answered unclearly."""
     return await rows(connection, ManualRefill, _REFILLS, [limit])
 
@@ -181,7 +181,7 @@ async def lock_refills(connection: Connection, refills: Sequence[RefillId]) -> d
     return {RefillId(refill): state for refill, state in await cursor.fetchall()}
 
 
-async def refill_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[TaskRow]:
+async def list_tasks(connection: Connection, refills: Sequence[RefillId]) -> list[TaskRow]:
     """Returns the tasks of refills that the manual provider has, or that a provider answered unclearly.
 
     The caller has locked the refills.
@@ -197,7 +197,7 @@ _FIRST: Final = f"select id from provider where kind = '{MANUAL}' order by id li
 NAME: Final = "Staff"
 
 
-async def provide(connection: Connection) -> tuple[ProviderId, bool]:
+async def ensure_provider(connection: Connection) -> tuple[ProviderId, bool]:
     """Returns the manual provider, and True if it was made now. The first use makes it."""
     fresh = (await connection.execute(_PROVIDER, [NAME])).rowcount == 1
     row = await (await connection.execute(_FIRST)).fetchone()

@@ -13,12 +13,12 @@ from psycopg.rows import TupleRow
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain import polling
-from opensmm.domain.cancels import TOLD_AFTER_ITS_END, TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import CANCEL_AFTER_END_FOR, CANCEL_PAUSES
 from opensmm.domain.catalogue import BelowCost
 from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import LineFault
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
-from opensmm.domain.evidence import LATE, ODD, Conclusion, EvidenceKind
+from opensmm.domain.evidence import LATE_NOTICES, ODD_NOTICES, Conclusion, EvidenceKind
 from opensmm.domain.monitoring import (
     COUNTED,
     NAMED,
@@ -233,7 +233,7 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
     operator = {state: WaitingCount(number, since) for state, number, since in operator_rows}
     version, size, transaction = await _fetch_one(connection, _DATABASE, {})
     return PanelFacts(
-        workers=tuple(await workers.seen(connection)),
+        workers=tuple(await workers.list_workers(connection)),
         providers=await _read_providers(connection, late),
         catalogue_version=version,
         database_bytes=size,
@@ -246,7 +246,7 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
         unsure=operator.get(DeliveryState.UNSURE, WaitingCount()),
         held=operator.get(DeliveryState.HELD, WaitingCount()),
         refills=await _count_waiting(connection, _REFILLS, most),
-        cancels=await _count_waiting(connection, _CANCELS, most | {"ended_since": now - TOLD_AFTER_ITS_END}),
+        cancels=await _count_waiting(connection, _CANCELS, most | {"ended_since": now - CANCEL_AFTER_END_FOR}),
         unheard=await _count_unheard(connection, _UNHEARD, now),
         unclear_refills=await _count_unheard(connection, _UNCLEAR_REFILLS, now),
         unsold=UnsoldServices(
@@ -261,9 +261,9 @@ async def facts(connection: Connection, now: datetime) -> PanelFacts:
         refused_posts=await _count_waiting(connection, _REFUSED_POSTS, most | {"since": now - POSTS_REMEMBERED}),
         forgotten=await _name_forgotten(connection),
         stepped=await _read_newest_step(connection),
-        late=await _count_notices(connection, LATE),
-        odd=await _count_notices(connection, ODD),
-        server=await server.seen(connection),
+        late=await _count_notices(connection, LATE_NOTICES),
+        odd=await _count_notices(connection, ODD_NOTICES),
+        server=await server.read_server(connection),
     )
 
 
@@ -277,7 +277,7 @@ async def _read_unread(connection: Connection, query: str) -> UnreadAnswers:
 
 async def _read_line_faults(connection: Connection) -> tuple[tuple[int, LineFault], ...]:
     rows = await _fetch_all(connection, _UNREAD, {"named": NAMED})
-    return tuple((service, line_faults.read(fault)) for service, fault in rows)
+    return tuple((service, line_faults.decode(fault)) for service, fault in rows)
 
 
 async def _name_forgotten(connection: Connection) -> NamedServices:
@@ -286,7 +286,7 @@ async def _name_forgotten(connection: Connection) -> NamedServices:
 
 
 async def _count_unheard(connection: Connection, query: str, now: datetime) -> NoticeCounts:
-    values = {"most": COUNTED, "named": NAMED, "tries": len(TOLD_AGAIN_AFTER), "ended_since": now - TOLD_AFTER_ITS_END}
+    values = {"most": COUNTED, "named": NAMED, "tries": len(CANCEL_PAUSES), "ended_since": now - CANCEL_AFTER_END_FOR}
     count, since, first = await _fetch_one(connection, query, values)
     return NoticeCounts(count, since, tuple((int(number), provider, theirs) for number, provider, theirs in first))
 
@@ -308,10 +308,10 @@ async def _read_providers(connection: Connection, late: Mapping[ProviderId, Wait
 
 
 def _make_provider(columns: dict[str, Any], late: Mapping[ProviderId, WaitingCount]) -> ProviderSeen:
-    doubt = list_doubts.read(columns.pop("sync_fault"))
+    doubt = list_doubts.decode(columns.pop("sync_fault"))
     followed = FollowedList(columns.pop("every"), columns.pop("synced"), doubt)
     is_followed = columns.pop("follows")
-    fault = call_faults.read(columns.pop("fault"))
+    fault = call_faults.decode(columns.pop("fault"))
     provider = convert(columns, ProviderSeen)
     return structs.replace(
         provider,

@@ -148,7 +148,7 @@ async def deal_with(
     ]
 
 
-async def has_any(connection: Connection, order: OrderId) -> bool:
+async def has_notices(connection: Connection, order: OrderId) -> bool:
     """Returns True if an order has notices, open or dealt with."""
     cursor = await connection.execute(_ANY, [order])
     row = await cursor.fetchone()

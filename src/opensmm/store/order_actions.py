@@ -28,7 +28,7 @@ where d.order_id = %s order by d.run for update of d
 """
 
 
-async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
+async def lock_subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
     """Locks the runs of an order and returns it with its customer, or None if there is no such order.
 
     The caller has locked the customer's row and the order's.
@@ -78,7 +78,7 @@ class NewestTry(Struct, frozen=True):
     exchange_rate: Decimal | None
 
 
-async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[NewestTry]:
+async def list_newest_attempts(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[NewestTry]:
     """Returns the newest attempt of each of an order's ``runs`` that exists, in the order of the runs."""
     return await rows(connection, NewestTry, _TRIED, [order, list(runs)])
 
@@ -119,7 +119,7 @@ select amount from transfer where order_id = %s and kind = '{TransferKind.RETURN
 _GIVE: Final = "update orders set earned = earned - %s, refunded = refunded + %s where id = %s"
 
 
-async def booked(connection: Connection, order: OrderId, number: int) -> Money | None:
+async def find_refund(connection: Connection, order: OrderId, number: int) -> Money | None:
     """Returns the amount of an order's refund with this number, or None if there is none."""
     cursor = await connection.execute(_BOOKED, [order, number])
     row = await cursor.fetchone()
@@ -183,9 +183,11 @@ class WaitingDelivery(Struct, frozen=True):
     noted: datetime | None = None
 
 
-async def waiting(connection: Connection, kinds: frozenset[str], now: datetime, limit: int) -> list[WaitingDelivery]:
+async def list_waiting_deliveries(
+    connection: Connection, kinds: frozenset[str], now: datetime, limit: int
+) -> list[WaitingDelivery]:
     """Returns deliveries of some ``kinds`` (unsure, held, stuck, unread, waits), those of the oldest orders first."""
     switches = {kind: kind in kinds for kind in ("unsure", "held", "stuck", "unread", "waits")}
     times = {"queued_by": now - QUEUED_TOO_LONG, "sent_by": now - AT_PROVIDER_TOO_LONG}
-    decoders = {"answer": call_faults.read, "note": delivery_notes.read}
+    decoders = {"answer": call_faults.decode, "note": delivery_notes.decode}
     return await rows(connection, WaitingDelivery, _WAITING, {**switches, **times, "limit": limit}, decoders)

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.domain.call_faults import NEVER_SENT, CallAnswer, CallFault
 from opensmm.domain.codes import NO_FIELDS, DeliveryNote, EventCode, Fields
 from opensmm.domain.dispatch import ACCEPTED_STATES, AttemptOutcome, DeliveryState
@@ -148,7 +148,7 @@ class _NewestRows:
         return newest_first[:MAX_EVENTS][::-1]
 
 
-async def history(connection: Connection, order: OrderId) -> OrderHistory | None:
+async def read_history(connection: Connection, order: OrderId) -> OrderHistory | None:
     """Returns an order with its events in the order they happened; None if there is no such order."""
     record = await first_record(connection, _ORDER, [order])
     if record is None:
@@ -166,7 +166,7 @@ async def history(connection: Connection, order: OrderId) -> OrderHistory | None
 
 
 def _describe_placing(head: OrderHistory, at: datetime) -> OrderEvent:
-    fields = {"service": head.service, "service_name": head.service_name, "charge": short(head.charge)}
+    fields = {"service": head.service, "service_name": head.service_name, "charge": format_amount(head.charge)}
     if not head.quantity:
         return OrderEvent(at, EventCode.SUBSCRIBED, fields)
     code = EventCode.PLACED if head.runs == 1 else EventCode.PLACED_IN_RUNS
@@ -192,7 +192,7 @@ async def _read_transfers(newest: _NewestRows) -> list[OrderEvent]:
 
 
 def _describe_transfer(at: datetime, kind: TransferKind, amount: Money, number: int) -> OrderEvent:
-    fields: dict[str, object] = {"amount": short(amount)}
+    fields: dict[str, object] = {"amount": format_amount(amount)}
     if kind in _OF_RUNS and number:
         fields["run"] = number
     return OrderEvent(at, _MOVED[kind], fields)
@@ -218,7 +218,7 @@ class _Attempt(Struct, frozen=True):
 
 async def _read_attempts(newest: _NewestRows) -> list[OrderEvent]:
     resolutions = [conclusion.value for conclusion in _RESOLUTIONS]
-    attempts = await newest.read_as(_Attempt, _ATTEMPTS, resolutions, decoders={"answer": call_faults.read})
+    attempts = await newest.read_as(_Attempt, _ATTEMPTS, resolutions, decoders={"answer": call_faults.decode})
     return [event for attempt in attempts for event in _describe_attempt(attempt)]
 
 
@@ -343,7 +343,7 @@ class _Delivery(Struct, frozen=True):
 
 
 async def _read_deliveries(newest: _NewestRows) -> list[OrderEvent]:
-    deliveries = await newest.read_as(_Delivery, _DELIVERIES, decoders={"note": delivery_notes.read})
+    deliveries = await newest.read_as(_Delivery, _DELIVERIES, decoders={"note": delivery_notes.decode})
     return [event for delivery in deliveries for event in _describe_delivery(delivery)]
 
 
@@ -408,7 +408,7 @@ async def _read_refills(newest: _NewestRows) -> list[OrderEvent]:
         if ended is not None:
             events.append(OrderEvent(ended, EventCode.REFILL_ENDED, {"refill": refill, "state": RefillStatus(state)}))
     for run, stored_note, noted in await newest.read(_REFILL_NOTES):
-        if (note := delivery_notes.read(stored_note)) is not None:
+        if (note := delivery_notes.decode(stored_note)) is not None:
             events.append(OrderEvent(noted, note.code, {"run": run, **note.fields}))
     return events
 

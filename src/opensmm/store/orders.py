@@ -60,7 +60,7 @@ async def views(
     return {row[0]: (row[1], view_of(row, currency)) for row in rows}
 
 
-async def summed(connection: Connection, orders: Sequence[int], currency: str) -> dict[int, OrderView]:
+async def sum_runs(connection: Connection, orders: Sequence[int], currency: str) -> dict[int, OrderView]:
     """Returns those of ``orders`` that exist, with all their runs summed, however many."""
     rows = await _SUMMED.rows(connection, [arrays.numbers(orders)])
     return {row[0]: msgspec.structs.replace(view_of(row, currency), unsummed=0) for row in rows}

@@ -159,7 +159,7 @@ def run(command: Sequence[str], user: pwd.struct_passwd, cwd: Path) -> tuple[int
     return process.returncode, printed.decode(errors="replace")
 
 
-def seen_by(user: pwd.struct_passwd, cluster: Path) -> str:
+def server_path(user: pwd.struct_passwd, cluster: Path) -> str:
     """Returns the path by which a server of ``user`` names its own folder, which is its working directory.
 
     Another user may have no access to the folders above it (root's home is private), and we do not open them.

@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from opensmm.base.error_codes import OutageCode
 from opensmm.base.errors import Overloaded, Unavailable
-from opensmm.store.connection import CONNECT_TIMEOUT_S, Connection, lost
+from opensmm.store.connection import CONNECT_TIMEOUT_S, Connection, is_connection_error
 
 Result = TypeVar("Result")
 
@@ -56,7 +56,7 @@ class PagePool:
         try:
             return await self._read(query)
         except psycopg.OperationalError as error:
-            if not lost(error) or isinstance(error, errors.QueryCanceled | PoolTimeout):
+            if not is_connection_error(error) or isinstance(error, errors.QueryCanceled | PoolTimeout):
                 raise Unavailable(OutageCode.STATEMENT_REFUSED, words=str(error)) from error
         try:
             return await self._read(query)

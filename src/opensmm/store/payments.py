@@ -17,7 +17,7 @@ _NAMESPACE: Final = 0x0953_4D50
 _HOLD: Final = "select pg_advisory_xact_lock(%s, hashtext(%s))"
 
 
-async def hold(connection: Connection, kind: str, reference: str) -> None:
+async def lock_reference(connection: Connection, kind: str, reference: str) -> None:
     """Takes the advisory lock of a reference: nobody else books under it until the caller's transaction ends.
 
     To avoid deadlocks, take it before locking customers' rows.
@@ -71,7 +71,7 @@ where lower(btrim(d.gateway)) = lower(%s)
 _DEPOSIT: Final = "insert into deposit (gateway, external_id, folded, transfer_id) values (%s, %s, %s, %s)"
 
 
-async def deposits_like(connection: Connection, payment: Payment) -> list[Deposit]:
+async def list_same_deposits(connection: Connection, payment: Payment) -> list[Deposit]:
     """Returns the booked payments of the gateway whose ids equal this one's, ignoring case."""
     return await rows(connection, Deposit, _DEPOSITS, [payment.gateway, payment.folded, payment.external_id])
 
@@ -100,7 +100,7 @@ class BookedReference(Struct, frozen=True):
     to: CustomerId | None
 
 
-async def referred(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
+async def find_booked(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
     """Returns the transfer of a kind that was booked under a reference, or None."""
     return await first_row(connection, BookedReference, _REFERRED, [kind.value, reference])
 
@@ -112,7 +112,7 @@ where r.kind = %s and r.reference <> %s and lower(r.reference) = lower(%s)
 """
 
 
-async def same_transfer(
+async def find_same_transfer(
     connection: Connection, transfer: Transfer, reference: str, corrects: int | None
 ) -> tuple[int, str] | None:
     """Returns the id and reference of a transfer that differs from this one only in the case of its reference.
@@ -124,7 +124,7 @@ async def same_transfer(
     return None if row is None else (row[0], row[1])
 
 
-async def refer(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
+async def keep_reference(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
     """Writes the reference of a transfer, so that it is booked once."""
     await connection.execute(_REFER, [kind.value, reference, booked.transfer, booked.corrects, booked.to])
 
@@ -138,7 +138,7 @@ from transfer t where t.id = %s
 """
 
 
-async def correctable(connection: Connection, transfer: int) -> Correctable | None:
+async def find_correctable(connection: Connection, transfer: int) -> Correctable | None:
     """Returns a transfer with the amount that corrections have undone of it. The customer's row is locked."""
     return await first_row(connection, Correctable, _CORRECTABLE, [transfer])
 
@@ -151,7 +151,7 @@ returning id
 _LIMIT: Final = "update customer set credit_limit = %s, credit_change_id = %s, overdrawn = %s where id = %s"
 
 
-async def credit_limit_of(connection: Connection, reference: str) -> tuple[CustomerId, Money] | None:
+async def find_credit_limit(connection: Connection, reference: str) -> tuple[CustomerId, Money] | None:
     """Returns the customer and the credit limit that were set under a reference, or None."""
     row = await (await connection.execute(_LIMITED, [reference])).fetchone()
     return None if row is None else (CustomerId(row[0]), Money(row[1]))

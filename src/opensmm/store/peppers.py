@@ -20,7 +20,7 @@ select pepper_mark, exists(select from api_key) or exists(select from provider w
 _KEEP: Final = "update panel set pepper_mark = %s"
 
 
-async def marked(connection: Connection) -> PepperMark:
+async def read_mark(connection: Connection) -> PepperMark:
     """Returns the stored mark. To store one, lock the panel's row before."""
     row = await (await connection.execute(_MARKED)).fetchone()
     assert row is not None

@@ -18,7 +18,7 @@ from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import OrderState, PricedOrder
 from opensmm.domain.placing import Buyer, BuyerKind, CustomerFunds, IdempotencyRecord
 from opensmm.domain.requests import NO_DETAILS
-from opensmm.store.arrays import absent_or, flags, numbers, texts, words
+from opensmm.store.arrays import enum_values, flags, nullable, numbers, texts
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
 from opensmm.store.state_sets import listed
@@ -78,7 +78,7 @@ join idempotency i on i.customer_id = a.customer_id and i.key = a.key
 """
 
 
-async def remembered(
+async def find_records(
     connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     """Returns the stored records of (customer, idempotency key) pairs.
@@ -99,7 +99,7 @@ join active_link l on l.customer_id = a.customer_id and l.link_hash = a.link_has
 """
 
 
-async def active_links(
+async def find_active_links(
     connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
     """Returns (customer, identity of the page) for each (customer, link) whose page an open order holds.
@@ -203,7 +203,7 @@ async def keep(
         numbers([draft.rate for draft in orders]),
         flags([draft.packaged for draft in orders]),
         numbers([draft.charge for draft in orders]),
-        words([draft.state for draft in orders]),
+        enum_values([draft.state for draft in orders]),
         _encode_details(orders),
         _encode_users(buyers),
     )
@@ -227,7 +227,7 @@ def _encode_details(drafts: Sequence[PricedOrder]) -> str:
 def _encode_users(buyers: Sequence[Buyer]) -> str:
     """Returns an array of the users among buyers, or an empty one if all buyers are keys."""
     users = [buyer.user for buyer in buyers]
-    return absent_or(users) if any(users) else "{}"
+    return nullable(users) if any(users) else "{}"
 
 
 _REMEMBER: Final = """
@@ -278,7 +278,7 @@ on conflict do nothing returning id
 _READ_BATCH: Final = "select orders, pg_logical_emit_message(true, 'opensmm', '') from batch where id = %s"
 
 
-async def settle(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
+async def recover_batch(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """Recovers the outcome of a batch whose COMMIT went unanswered.
 
     Returns its orders, or None if it was not committed, and then never will be: writing the batch's mark ourselves

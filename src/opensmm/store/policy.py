@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import RuleId
-from opensmm.domain.policy import Policy, PolicyRule, RuleKind, compiled
+from opensmm.domain.policy import Policy, PolicyRule, RuleKind, compile_policy
 from opensmm.store.connection import Connection
 from opensmm.store.rows import rows
 
@@ -18,7 +18,7 @@ where removes is null and not exists (select from policy_rule later where later.
 """
 
 
-async def live(connection: Connection) -> list[PolicyRule]:
+async def list_rules(connection: Connection) -> list[PolicyRule]:
     """Returns the rules in force, oldest first."""
     return await rows(connection, PolicyRule, _LIVE)
 
@@ -29,7 +29,7 @@ async def refresh(connection: Connection, policy: Policy) -> Policy:
     row = await cursor.fetchone()
     assert row is not None
     # The version is read before the rules: a rule added in between is in force now, and is compiled again next time.
-    return policy if policy.version == row[0] else compiled(row[0], await live(connection))
+    return policy if policy.version == row[0] else compile_policy(row[0], await list_rules(connection))
 
 
 class NewRule(Struct, frozen=True):
@@ -81,6 +81,6 @@ select id, version, removes, at, actor, kind, value, reason from policy_rule ord
 """
 
 
-async def history(connection: Connection, limit: int) -> list[PolicyChange]:
+async def list_changes(connection: Connection, limit: int) -> list[PolicyChange]:
     """Returns the newest changes of the policy, newest first."""
     return await rows(connection, PolicyChange, _HISTORY, [limit])

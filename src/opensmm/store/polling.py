@@ -12,13 +12,13 @@ from msgspec import Struct
 from psycopg.rows import TupleRow
 
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import CANCEL_PAUSES, SILENT_FOR, SILENT_PAUSES
 from opensmm.domain.codes import DeliveryNote
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.polling import PolledDelivery
-from opensmm.store.arrays import absent_or, numbers, texts, words
+from opensmm.store.arrays import enum_values, nullable, numbers, texts
 from opensmm.store.connection import Connection
-from opensmm.store.delivery_notes import NOTE, NOTED, notes
+from opensmm.store.delivery_notes import NOTE, NOTED, encode_all
 from opensmm.store.rows import rows
 from opensmm.store.state_sets import AT_PROVIDER, ENDED, listed
 
@@ -62,7 +62,7 @@ async def claim(connection: Connection, now: datetime, again: datetime, limit: i
     return [_due_delivery(row) for row in await cursor.fetchall()]
 
 
-async def claim_watched(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
+async def claim_subscriptions(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
     """Claims subscriptions that are due, as ``claim`` does deliveries."""
     cursor = await connection.execute(_CLAIM_WATCHED, [now, limit, again])
     return [_due_delivery(row) for row in await cursor.fetchall()]
@@ -145,14 +145,14 @@ async def record(
         numbers(result.order for result in results),
         numbers(result.run for result in results),
         numbers(result.attempt for result in results),
-        words(result.state for result in results),
-        absent_or(result.start_count for result in results),
-        absent_or(result.remains for result in results),
-        absent_or(result.due for result in results),
-        absent_or(result.cost for result in results),
+        enum_values(result.state for result in results),
+        nullable(result.start_count for result in results),
+        nullable(result.remains for result in results),
+        nullable(result.due for result in results),
+        nullable(result.cost for result in results),
         texts(result.currency for result in results),
-        absent_or(result.polled for result in results),
-        notes(result.note for result in results),
+        nullable(result.polled for result in results),
+        encode_all(result.note for result in results),
     )
     cursor = await connection.execute(_RECORD, [*arrays, polled, polled, polled])
     return [(OrderId(row[0]), row[1], row[2], row[3], row[4]) for row in await cursor.fetchall()]
@@ -169,7 +169,7 @@ async def note(
     connection: Connection, noted: Sequence[tuple[OrderId, int, DeliveryNote | None]], now: datetime
 ) -> None:
     """Writes the notes on deliveries (order, run, note) at providers, and nothing else of them."""
-    arrays = numbers(one[0] for one in noted), numbers(one[1] for one in noted), notes(one[2] for one in noted)
+    arrays = numbers(one[0] for one in noted), numbers(one[1] for one in noted), encode_all(one[2] for one in noted)
     await connection.execute(_NOTE, [now, *arrays])
 
 
@@ -206,7 +206,7 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null and 
 """
 
 
-async def cancels(
+async def list_cancels(
     connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, now: datetime, limit: int
 ) -> list[CancelTask]:
     """Returns cancels that are due to be passed on to these providers.
@@ -214,7 +214,7 @@ async def cancels(
     Of deliveries that have ended, only those whose cancel was requested after ``ended_since``.
     """
     times = {"ended_since": ended_since, "now": now}
-    limits = {"most": len(TOLD_AGAIN_AFTER), "limit": limit}
+    limits = {"most": len(CANCEL_PAUSES), "limit": limit}
     return await rows(connection, CancelTask, _CANCELS, {"providers": list(providers), **times, **limits})
 
 
@@ -226,11 +226,11 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
 """
 
 
-async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+async def put_off_unclear(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
     """Puts off cancels whose answer was not understood, each time for longer."""
     if tasks:
         arrays = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
-        await connection.execute(_UNCLEAR, {"now": now, "pauses": list(TOLD_AGAIN_AFTER), **arrays})
+        await connection.execute(_UNCLEAR, {"now": now, "pauses": list(CANCEL_PAUSES), **arrays})
 
 
 _SILENT: Final = """
@@ -242,15 +242,15 @@ where d.order_id = a.order_id and d.run = a.run and d.cancel_passed is null
 """
 
 
-async def told_in_vain(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+async def put_off_unanswered(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
     """Puts off cancels that got no answer, each time for longer; gives them up after ``SILENT_FOR``."""
     if tasks:
         arrays = {"orders": [task.order for task in tasks], "runs": [task.run for task in tasks]}
-        pauses = {"pauses": list(TOLD_AGAIN_AFTER), "grow": SILENT_PAUSES, "most": len(TOLD_AGAIN_AFTER)}
+        pauses = {"pauses": list(CANCEL_PAUSES), "grow": SILENT_PAUSES, "most": len(CANCEL_PAUSES)}
         await connection.execute(_SILENT, {**arrays, **pauses, "now": now, "given_up": now - SILENT_FOR})
 
 
-async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
+async def record_cancels(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
     """Writes providers' answers to cancels, and polls the deliveries at once. A refused cancel can be requested again.
 
     Deliveries that are not polled (their provider is manual, or they have ended) stay so.

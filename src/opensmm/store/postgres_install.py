@@ -10,7 +10,7 @@ from typing import Final
 
 from opensmm.base.error_codes import SetupCode
 from opensmm.base.errors import Misconfigured
-from opensmm.store.os_users import give, run, seen_by
+from opensmm.store.os_users import give, run, server_path
 from opensmm.store.programs import MAJOR
 
 SUPERUSER: Final = "postgres"
@@ -36,7 +36,7 @@ def make(cluster: Path, user: pwd.struct_passwd, password: str, initdb: Path) ->
         give(path, user)
     command = [
         str(initdb),
-        f"--pgdata={seen_by(user, new)}",
+        f"--pgdata={server_path(user, new)}",
         f"--username={SUPERUSER}",
         "--pwfile=../password",
         "--auth=scram-sha-256",

@@ -61,7 +61,7 @@ async def add(connection: Connection, name: str) -> PriceListId | None:
     return None if row is None else PriceListId(row[0])
 
 
-async def apart(connection: Connection, price_list: PriceListId) -> list[OwnRate]:
+async def list_rates(connection: Connection, price_list: PriceListId) -> list[OwnRate]:
     """Returns the services that a price list sets a rate for, in the order of the services."""
     return await rows(connection, OwnRate, _SET_RATES, [price_list])
 
@@ -84,7 +84,7 @@ async def rates(connection: Connection, price_list: PriceListId) -> dict[Service
     return {ServiceId(service): rate for service, rate in await cursor.fetchall()}
 
 
-async def assigned(connection: Connection, customers: Sequence[CustomerId]) -> dict[CustomerId, str]:
+async def lock_assigned(connection: Connection, customers: Sequence[CustomerId]) -> dict[CustomerId, str]:
     """Locks the rows of customers and returns the names of their price lists."""
     cursor = await connection.execute(_ASSIGNED, [list(customers)])
     return {CustomerId(customer): name for customer, name in await cursor.fetchall()}

@@ -19,7 +19,7 @@ from opensmm.domain.providers import PANEL
 from opensmm.domain.routes import RouteOff, RouteTo
 from opensmm.store import catalogue, line_faults, list_doubts
 from opensmm.store.connection import Connection
-from opensmm.store.dispatch import NO_ANSWER_YET, ROUTE_IS_OPEN
+from opensmm.store.dispatch import HELD_FOR_A_ROUTE, ROUTE_IS_OPEN
 from opensmm.store.rows import first_row, records, rows
 
 # One list at a time, the one that has waited longest, so that lists are not fetched all at once. Lists of disabled
@@ -39,20 +39,20 @@ where id = %(id)s
 _NOT_TAKEN: Final = "update provider set sync_fault = %s where id = %s and (synced <= %s) is not false"
 
 
-async def due(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> ProviderId | None:
+async def claim_due(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> ProviderId | None:
     """Claims the provider whose price list is to be read now, one of ``registered``; None if no list is due."""
     row = await (await connection.execute(_DUE, {"now": now, "registered": list(registered)})).fetchone()
     return None if row is None else ProviderId(row[0])
 
 
-async def taken(connection: Connection, provider: ProviderId, requested: datetime) -> None:
+async def mark_taken(connection: Connection, provider: ProviderId, requested: datetime) -> None:
     """Writes that the list requested at this time was taken over. Lists requested earlier are older."""
     await connection.execute(_TAKEN, {"requested": requested, "id": provider})
 
 
-async def not_taken(connection: Connection, provider: ProviderId, doubt: ListDoubt, requested: datetime) -> None:
+async def mark_not_taken(connection: Connection, provider: ProviderId, doubt: ListDoubt, requested: datetime) -> None:
     """Writes why a list was not taken over, unless one requested later has been."""
-    await connection.execute(_NOT_TAKEN, [list_doubts.written(doubt), provider, requested])
+    await connection.execute(_NOT_TAKEN, [list_doubts.encode(doubt), provider, requested])
 
 
 _ROUTED: Final = """
@@ -95,7 +95,7 @@ where r.service_id = any(%s) order by r.service_id, r.position
 """
 
 
-async def lines(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceLine]:
+async def read_lines(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceLine]:
     """Returns services with their routes, without the descriptions of providers' services."""
     routes: dict[ServiceId, list[ListedRoute]] = {}
     for record in await records(connection, _ROUTES, [list(services)]):
@@ -106,7 +106,7 @@ async def lines(connection: Connection, services: Sequence[ServiceId]) -> list[S
 
 def _make_route(record: dict[str, Any]) -> ListedRoute:
     """Returns the route of a record of ``_ROUTES``."""
-    unread = None if record["unread"] is None else line_faults.read(record["unread"])
+    unread = None if record["unread"] is None else line_faults.decode(record["unread"])
     return ListedRoute(
         to=msgspec.convert(record, RouteTo),
         rules=SyncRules(record["exchange_rate"], record["price_share"], _terms(record)),
@@ -142,7 +142,7 @@ where newest.action = '{AuditAction.SERVICE_SYNC}'
 """
 
 
-async def priced_by_lists(connection: Connection, services: Sequence[ServiceId]) -> set[ServiceId]:
+async def find_priced_by_lists(connection: Connection, services: Sequence[ServiceId]) -> set[ServiceId]:
     """Returns those of ``services`` whose price was last set by a sync or an import, not by hand."""
     cursor = await connection.execute(_PRICED_BY_LISTS, [list(services)])
     return {ServiceId(row[0]) for row in await cursor.fetchall()}
@@ -190,7 +190,7 @@ async def _keep_routes(connection: Connection, judged: Sequence[JudgedLine]) -> 
             [standing.agreed for standing in standings],
             [standing.off for standing in standings],
             [standing.quarantined for standing in standings],
-            [line_faults.written(standing.unread) for standing in standings],
+            [line_faults.encode(standing.unread) for standing in standings],
             [standing.name for standing in standings],
             [standing.category for standing in standings],
         )
@@ -201,7 +201,7 @@ _GO_ON: Final = f"""
 with held as materialized (
   select d.order_id, d.run from delivery d
   where d.state = '{DeliveryState.HELD}' and d.service_id = any(%(services)s) and d.cancel_asked is null
-    and {NO_ANSWER_YET}
+    and {HELD_FOR_A_ROUTE}
     and exists (select from route r where r.service_id = d.service_id and r.position >= d.route and {ROUTE_IS_OPEN})
   order by d.order_id, d.run for update of d skip locked
 )
@@ -210,7 +210,7 @@ from held where d.order_id = held.order_id and d.run = held.run returning d.orde
 """
 
 
-async def go_on(connection: Connection, services: Sequence[ServiceId], now: datetime) -> int:
+async def queue_held(connection: Connection, services: Sequence[ServiceId], now: datetime) -> int:
     """Queues deliveries again that were held for lack of a route at their price and have one now.
 
     Returns their number.
@@ -243,14 +243,14 @@ update provider set sync_every_min = %s, price_share = %s, margin = %s, added = 
 """
 
 
-async def following(connection: Connection, provider: ProviderId) -> FollowingTerms:
+async def read_terms(connection: Connection, provider: ProviderId) -> FollowingTerms:
     """Returns the terms of a provider, which exists."""
-    terms = await first_row(connection, FollowingTerms, _FOLLOWING, [provider], {"sync_fault": list_doubts.read})
+    terms = await first_row(connection, FollowingTerms, _FOLLOWING, [provider], {"sync_fault": list_doubts.decode})
     assert terms is not None
     return terms
 
 
-async def follow(connection: Connection, provider: ProviderId, terms: FollowingTerms) -> None:
+async def write_terms(connection: Connection, provider: ProviderId, terms: FollowingTerms) -> None:
     """Writes the settings of ``terms``; their state is not written."""
     values = [terms.sync_every_min, terms.price_share, terms.margin, terms.added, terms.decimals]
     await connection.execute(_FOLLOW, [*values, provider])
@@ -287,10 +287,10 @@ order by id, price_list nulls first limit %s
 """
 
 
-async def in_quarantine(connection: Connection) -> list[ServiceLine]:
+async def list_quarantined(connection: Connection) -> list[ServiceLine]:
     """Returns the services that have a route in quarantine, with all their routes."""
     cursor = await connection.execute(_SET_ASIDE)
-    return await lines(connection, [ServiceId(row[0]) for row in await cursor.fetchall()])
+    return await read_lines(connection, [ServiceId(row[0]) for row in await cursor.fetchall()])
 
 
 class BelowCostService(Struct, frozen=True):

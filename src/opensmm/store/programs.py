@@ -39,7 +39,7 @@ COPIES: Final = (Path("/var/lib/opensmm"), Path("/usr/local/lib/opensmm"))
 """Folders for root's copy, which the server's user can reach. The first one that works is used."""
 
 
-def bundled() -> Path:
+def find_bundled() -> Path:
     """Returns the folder of the wheel's PostgreSQL, with bin/, lib/ and share/. Raises Misconfigured if it is missing.
 
     bin/ has initdb, postgres, pgbench, pg_dump, pg_basebackup and others.
@@ -52,12 +52,12 @@ def bundled() -> Path:
     raise Misconfigured(SetupCode.NO_EMBEDDED_POSTGRES)
 
 
-def binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
+def find_binaries(user: pwd.struct_passwd, report: Report = no_report) -> Path:
     """Returns a bin/ folder whose programs ``user`` can start: the wheel's own, or as root a copy elsewhere.
 
     Raises Misconfigured with the obstacle at each place.
     """
-    own = bundled()
+    own = find_bundled()
     if (obstacle := _obstacle(own, user)) is None:
         return own / "bin"
     obstacles = [obstacle]

@@ -44,6 +44,6 @@ async def keep(
     await connection.execute(_GONE, [now, provider, now])
 
 
-async def listed(connection: Connection, provider: ProviderId) -> list[ProviderService]:
+async def list_services(connection: Connection, provider: ProviderId) -> list[ProviderService]:
     """Returns the services on the provider's newest price list."""
     return await rows(connection, ProviderService, _LISTED, [provider])

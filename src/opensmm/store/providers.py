@@ -60,7 +60,7 @@ async def providers(connection: Connection) -> list[ProviderRow]:
     return [_row(row) for row in await cursor.fetchall()]
 
 
-async def named(connection: Connection, name: str) -> ProviderRow | None:
+async def find_by_name(connection: Connection, name: str) -> ProviderRow | None:
     """Returns the provider of this name, or else of this id; None if there is neither."""
     row = await (await connection.execute(_NAMED, [name, name, name])).fetchone()
     return None if row is None else _row(row)
@@ -77,7 +77,7 @@ async def lock(connection: Connection, provider: ProviderId) -> ProviderRow | No
 
     Costs of services may follow from them, so the price list is locked first: always in this order, against deadlocks.
     """
-    await catalogue.hold(connection)
+    await catalogue.lock(connection)
     row = await (await connection.execute(_LOCKED, [provider])).fetchone()
     return None if row is None else _row(row)
 
@@ -89,7 +89,7 @@ def _row(row: TupleRow) -> ProviderRow:
         "sealed_key": None if sealed is None else bytes(sealed),
         # Forms that a newer release stored are not known here.
         "forms": {action: IdForm(form) for action, form in forms.items() if form in _FORMS},
-        "fault": call_faults.read(fields["fault"]),
+        "fault": call_faults.decode(fields["fault"]),
     }
     return ProviderRow(**fields | decoded)
 
@@ -165,7 +165,7 @@ class ProviderFailure(Struct, frozen=True):
     refuses: AccountFault | None
 
 
-async def fared(
+async def lock_changed(
     connection: Connection, failing: Sequence[ProviderId], answered: Sequence[ProviderId]
 ) -> dict[ProviderId, tuple[int, bool]]:
     """Locks the rows of providers that are to change, in the order of their ids.
@@ -177,19 +177,19 @@ async def fared(
     return {ProviderId(row[0]): (row[1], row[2]) for row in await cursor.fetchall()}
 
 
-async def failed(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
+async def record_failures(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
     """Writes providers' failures."""
     arrays = (
         [failure.provider for failure in failures],
         [failure.failures for failure in failures],
         [failure.until for failure in failures],
-        [call_faults.written(failure.fault) for failure in failures],
+        [call_faults.encode(failure.fault) for failure in failures],
         [failure.refuses for failure in failures],
     )
     await connection.execute(_FAILED, [*arrays])
 
 
-async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+async def record_answers(connection: Connection, providers: Sequence[ProviderId]) -> None:
     """Writes that providers answered: no failures, not paused, circuit closed."""
     await connection.execute(_WELL, [list(providers)])
 
@@ -213,13 +213,13 @@ select id from provider where id = any(%s) and enabled and resting_until <= %s o
 _TRIED: Final = "update provider set resting_until = %s where id = any(%s)"
 
 
-async def half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+async def lock_half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
     """Locks and returns those of ``registered`` whose pause is over, to be tested with one call each."""
     cursor = await connection.execute(_HALF_OPEN, [list(registered), now])
     return [ProviderId(row[0]) for row in await cursor.fetchall()]
 
 
-async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
+async def mark_tested(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
     """Writes that a test call is under way: no other worker calls before ``until``, or before it has an outcome."""
     if providers:
         await connection.execute(_TRIED, [until, list(providers)])
@@ -248,7 +248,7 @@ delete from balance_reading b where at < %s
 """
 
 
-async def balance_due(
+async def claim_balances_due(
     connection: Connection, registered: Sequence[ProviderId], now: datetime, requested_before: datetime
 ) -> list[ProviderId]:
     """Claims those of ``registered`` whose balance was last requested before that time, or never."""

@@ -42,7 +42,7 @@ class WantedPurchase(Struct, frozen=True):
     route: int | None
 
 
-async def wanted(connection: Connection, refill: RefillId) -> WantedPurchase | None:
+async def lock_wanted(connection: Connection, refill: RefillId) -> WantedPurchase | None:
     """Locks a refill's row and returns what to buy for it; None if it does not wait for a purchase."""
     await connection.execute(_LOCK, [refill])
     return await first_row(connection, WantedPurchase, _WANTED, [refill])

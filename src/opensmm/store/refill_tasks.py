@@ -130,7 +130,7 @@ async def record(connection: Connection, news: Sequence[RefillNews], polled: dat
         [one.provider_refill for one in news],
         [one.due for one in news],
         [one.tries for one in news],
-        delivery_notes.notes(one.note for one in news),
+        delivery_notes.encode_all(one.note for one in news),
     )
     await connection.execute(_RECORD, [now, *arrays, polled])
     await connection.execute(_SUM_UP, [refills, now])
@@ -164,6 +164,6 @@ where t.note is not null and t.due is not null order by t.noted, t.refill_id lim
 """
 
 
-async def unread(connection: Connection, limit: int) -> list[UnreadRefillRow]:
+async def list_unread(connection: Connection, limit: int) -> list[UnreadRefillRow]:
     """Returns refill tasks whose providers' answers are not understood, the longest first."""
-    return await rows(connection, UnreadRefillRow, _UNREAD, [limit], {"note": delivery_notes.read})
+    return await rows(connection, UnreadRefillRow, _UNREAD, [limit], {"note": delivery_notes.decode})

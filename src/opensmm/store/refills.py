@@ -32,7 +32,7 @@ from orders o join service s on s.id = o.service_id where o.id = any(%s)
 """
 
 
-async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
+async def lock_refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
     """Locks orders and returns those that exist, with their customers, as a refill request sees them."""
     await settlement.lock(connection, orders)
     return {

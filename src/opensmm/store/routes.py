@@ -12,7 +12,7 @@ from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.routes import RouteTo
 from opensmm.store import catalogue
 from opensmm.store.connection import Connection
-from opensmm.store.dispatch import NO_ANSWER_YET
+from opensmm.store.dispatch import HELD_FOR_A_ROUTE
 from opensmm.store.rows import records
 
 _LOCK_SERVICE: Final = "select id from service where id = any(%s) order by id for update"
@@ -57,7 +57,7 @@ update delivery d set route = coalesce((
       and r.provider_id = w.provider_id and r.provider_service = w.provider_service
       and t.order_id = d.order_id and t.run = d.run and t.outcome = '{AttemptOutcome.DECLINED}')), 0)
 from orders o
-where (d.state = '{DeliveryState.QUEUED}' or d.state = '{DeliveryState.HELD}' and {NO_ANSWER_YET})
+where (d.state = '{DeliveryState.QUEUED}' or d.state = '{DeliveryState.HELD}' and {HELD_FOR_A_ROUTE})
   and d.route > 0 and d.service_id = any(%(all)s) and o.id = d.order_id
   and o.customer_id is distinct from (select id from customer where name = %(house)s)
 """
@@ -65,7 +65,7 @@ where (d.state = '{DeliveryState.QUEUED}' or d.state = '{DeliveryState.HELD}' an
 
 async def lock_services(connection: Connection, services: Sequence[ServiceId]) -> list[ServiceId]:
     """Locks the price list and those of ``services`` that exist, with their routes; returns them."""
-    await catalogue.hold(connection)
+    await catalogue.lock(connection)
     cursor = await connection.execute(_LOCK_SERVICE, [list(services)])
     return [ServiceId(row[0]) for row in await cursor.fetchall()]
 
@@ -145,7 +145,7 @@ from route r where r.provider_id = %s order by r.service_id
 _SERVED: Final = "select service_id from route where provider_id = %s"
 
 
-async def served_by(connection: Connection, provider: ProviderId) -> set[ServiceId]:
+async def list_served(connection: Connection, provider: ProviderId) -> set[ServiceId]:
     """Returns the services with a route to a provider."""
     cursor = await connection.execute(_SERVED, [provider])
     return {ServiceId(row[0]) for row in await cursor.fetchall()}

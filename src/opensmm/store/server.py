@@ -15,7 +15,7 @@ _VERSION: Final = 10_000
 """The difference of ``server_version_num`` between two major versions."""
 
 
-async def seen(connection: Connection) -> DatabaseServer:
+async def read_server(connection: Connection) -> DatabaseServer:
     """Returns the server's version, and the settings that are in force in this session."""
     names = ["server_version_num", "synchronous_commit", *LIMITS_MS]
     rows = await (await connection.execute(_SETTINGS, [names])).fetchall()
@@ -38,7 +38,7 @@ async def keeps_prepared_statements(url: str) -> bool:
     except TimeoutError:  # a pool of one server connection: the names did not collide on it
         return True
     except psycopg.Error as error:
-        if db.lost(error):
+        if db.is_connection_error(error):
             raise
         return False
     finally:

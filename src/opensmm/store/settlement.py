@@ -38,7 +38,7 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
     await connection.execute(_LOCK, [orders])
 
 
-async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
+async def list_live(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
     """Returns the live ones among ``orders``, with the ends of their deliveries that are written already."""
     cursor = await connection.execute(_SOLD, [orders])
     return [OrderAtEnd(*row) for row in await cursor.fetchall()]

@@ -21,7 +21,7 @@ order by order_id, seen, provider_order
 """
 
 
-async def known(connection: Connection, subscriptions: Sequence[OrderId]) -> dict[OrderId, list[KnownPost]]:
+async def list_known(connection: Connection, subscriptions: Sequence[OrderId]) -> dict[OrderId, list[KnownPost]]:
     """Returns the posts of subscriptions that are known from earlier reports, oldest first."""
     cursor = await connection.execute(_KNOWN, [subscriptions])
     posts: dict[OrderId, list[KnownPost]] = {}
@@ -74,7 +74,7 @@ select key from (
 """
 
 
-async def taken(connection: Connection, subscription: Subscription, orders: Sequence[str]) -> frozenset[str]:
+async def find_taken(connection: Connection, subscription: Subscription, orders: Sequence[str]) -> frozenset[str]:
     """Returns those of a provider's orders that belong to another order or subscription of ours already."""
     keys = {order: order_key(order) for order in orders}
     values = {"provider": subscription.provider, "keys": list(keys.values()), "order": subscription.order}
@@ -166,7 +166,7 @@ async def set_missing(connection: Connection, order: OrderId, gone: Mapping[str,
 _STAND: Final = f"update orders set state = %s where id = %s and state in {SUBSCRIBED} and state <> %s"
 
 
-async def stand(connection: Connection, order: OrderId, state: OrderState) -> None:
+async def set_state(connection: Connection, order: OrderId, state: OrderState) -> None:
     """Sets the state of a live subscription."""
     await connection.execute(_STAND, [state.value, order, state.value])
 
@@ -189,7 +189,7 @@ REMEMBERED: Final = timedelta(days=30)
 """The time that a subscription may go on at its provider after the operator ended it."""
 
 
-async def untold(connection: Connection, provider: ProviderId, until: datetime) -> bool:
+async def may_have_unreported(connection: Connection, provider: ProviderId, until: datetime) -> bool:
     """Returns True if a provider may have made orders for posts before ``until`` that it has not reported."""
     values = {"provider": provider, "until": until, "since": until - REMEMBERED}
     cursor = await connection.execute(_UNTOLD, values)

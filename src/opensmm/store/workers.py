@@ -58,7 +58,9 @@ async def beat(
     await connection.execute(_PRUNE, [at, forget_after])
 
 
-async def place(connection: Connection, worker: WorkerRow, at: datetime | None, within: timedelta) -> tuple[int, int]:
+async def find_rank(
+    connection: Connection, worker: WorkerRow, at: datetime | None, within: timedelta
+) -> tuple[int, int]:
     """Returns a worker's rank by age among the live ones, from 0, and the number of live workers, itself included.
 
     A worker is live if its last heartbeat was ``within`` this time before ``at`` (None: the database's clock).
@@ -74,6 +76,6 @@ async def leave(connection: Connection, worker: WorkerRow) -> None:
     await connection.execute(_LEAVE, [worker.id])
 
 
-async def seen(connection: Connection) -> list[WorkerSeen]:
+async def list_workers(connection: Connection) -> list[WorkerSeen]:
     """Returns the workers, oldest first."""
     return await rows(connection, WorkerSeen, _SEEN)

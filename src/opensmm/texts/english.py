@@ -226,7 +226,7 @@ LINES: Final[Mapping[LineCode, Words]] = {
     LineCode.NO_PRICE: Words("it would have no price"),
 }
 """Parts of sentences: reasons why a line of a price list is left out."""
-ODDITIES: Final[Mapping[WarningCode, Words]] = {
+WARNINGS: Final[Mapping[WarningCode, Words]] = {
     WarningCode.NO_TYPES: Words("no line has a type: all are taken for {type}"),
     WarningCode.LINE_LEFT_OUT: Words("service {provider_service}: {why}"),
     WarningCode.LINE_WITHOUT_ID: Words("a line, “{provider_service_name}”: {why}"),

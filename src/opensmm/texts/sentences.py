@@ -8,7 +8,7 @@ from enum import StrEnum
 from gettext import NullTranslations
 from typing import Final
 
-from opensmm.base.durations import span
+from opensmm.base.durations import in_largest_unit
 from opensmm.base.error_codes import Obstacle, TooMuch
 from opensmm.domain.call_faults import CallFault
 from opensmm.domain.codes import Fields, LineFault, RefusalCode
@@ -102,7 +102,7 @@ class Sentences:
         """
         match value:
             case timedelta():
-                count, unit = span(value)
+                count, unit = in_largest_unit(value)
                 return self.sentence(f"span.{unit}", SPANS[unit], {"count": count})
             case datetime():
                 return isolate(f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC", self._direction)

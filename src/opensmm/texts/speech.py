@@ -7,7 +7,7 @@ from gettext import NullTranslations
 from typing import Final
 
 from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.base.money import Money, short
+from opensmm.base.money import Money, format_amount
 from opensmm.domain.catalogue import Service
 from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, ListWarning, OperatorRefusal, StageCode
 from opensmm.domain.findings import Finding, Level
@@ -15,7 +15,7 @@ from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.price_sync import ListChange
 from opensmm.domain.providers import IdForm
 from opensmm.texts.catalogues import SOURCE, catalogue
-from opensmm.texts.english import CHANGES, EVENTS, ODDITIES, REFUSALS, STAGES
+from opensmm.texts.english import CHANGES, EVENTS, REFUSALS, STAGES, WARNINGS
 from opensmm.texts.english_fields import EMPTY, LABELS, LANGUAGE, PERMITS, VALUES
 from opensmm.texts.english_findings import FINDINGS
 from opensmm.texts.english_setup import OUTAGES, SETUP
@@ -40,7 +40,7 @@ class Speech(Sentences):
         words, context = FINDINGS[code], f"finding.{code}"
         return self.sentence(context, words, fields), self.advice(context, words, fields)
 
-    def judged_finding(self, finding: Finding) -> tuple[str, str]:
+    def health_finding(self, finding: Finding) -> tuple[str, str]:
         """Returns the sentence of a finding, and its advice, which is empty at level OK."""
         words, context = FINDINGS[finding.code], f"finding.{finding.code}"
         do = "" if finding.level is Level.OK else self.advice(context, words, finding.fields)
@@ -76,7 +76,7 @@ class Speech(Sentences):
 
     def list_warning(self, warning: ListWarning) -> str:
         """Returns the sentence of a warning about a provider's price list or other responses."""
-        return self.sentence(f"oddity.{warning.code}", ODDITIES[warning.code], warning.fields)
+        return self.sentence(f"oddity.{warning.code}", WARNINGS[warning.code], warning.fields)
 
     def stage(self, code: StageCode, fields: Fields) -> str:
         """Returns the sentence of a stage of the start."""
@@ -120,7 +120,7 @@ class Speech(Sentences):
             case bool():
                 return self.frame("yes" if value else "no")
             case int() if name in _MONEY:
-                return self.value(short(Money(value)))
+                return self.value(format_amount(Money(value)))
             case Mapping():
                 return self._forms(value)
             case 0 if name in ("calls_per_second", "adds_at_a_time"):

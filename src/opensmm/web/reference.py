@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.base.money import money
-from opensmm.domain.catalogue import TYPE_FORMS, DeliveryMethod, QuantitySource, Service, ServiceType
+from opensmm.domain.catalogue import TYPE_PARAMETERS, DeliveryMethod, QuantitySource, Service, ServiceType
 from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refusals import Refusal, Refused
@@ -171,7 +171,7 @@ def _choose_notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
 
 
 def _build_add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
-    form = TYPE_FORMS[kind]
+    form = TYPE_PARAMETERS[kind]
     only_link = form.link_is_enough and dialect == "v1"
     names = [] if form.counts is QuantitySource.POSTS else ["link"]
     if form.counts is QuantitySource.QUANTITY:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from opensmm.base.ids import OrderId, RefillId
-from opensmm.base.money import short
+from opensmm.base.money import format_amount
 from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import ExtendedStatus, ListedOrder, OrderView
@@ -163,4 +163,4 @@ def write_listed_line(order: ListedOrder, status: str, charge: str, remains: int
 
 
 def write_balance_keys(balance: BalanceView) -> str:
-    return f'"balance":"{short(balance.amount)}","currency":"{balance.currency}"'
+    return f'"balance":"{format_amount(balance.amount)}","currency":"{balance.currency}"'

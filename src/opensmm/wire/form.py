@@ -93,13 +93,13 @@ def _unquote(text: str) -> str:
     return text
 
 
-def unfit(text: str) -> bool:
+def has_control_characters(text: str) -> bool:
     """True for a text with a control character or a lone surrogate."""
     return not text.isprintable() and _UNFIT.search(text) is not None
 
 
 def _refuse_unfit(text: str) -> None:
-    if unfit(text):
+    if has_control_characters(text):
         raise ValueError("control character or lone surrogate")
 
 
@@ -167,7 +167,7 @@ def _read_json(body: bytes) -> Fields:
     return read_object(text, LISTS, MAX_FIELDS)
 
 
-def listed(value: Value) -> tuple[str, ...]:
+def items_of(value: Value) -> tuple[str, ...]:
     """Returns the items of a list; a text is a list of one."""
     if isinstance(value, str):
         return (value,)

@@ -25,10 +25,10 @@ _UNFIT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 
 def excerpt(body: bytes) -> str:
     """Returns the beginning of an answer as text that can be stored and shown."""
-    return fit(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
+    return clip(body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace"))
 
 
-def fit(text: str, limit: int = MAX_EVIDENCE) -> str:
+def clip(text: str, limit: int = MAX_EVIDENCE) -> str:
     """Returns the beginning of a text without characters that cannot be stored or shown."""
     return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text[:limit])
 

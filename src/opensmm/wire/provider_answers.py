@@ -12,17 +12,17 @@ from typing import Final
 from opensmm.base.ids import order_key
 from opensmm.base.money import PER_WHOLE, Money
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.dispatch import Accepted, Declined, NotSent, SendOutcome, TurnedAway, Unsure
-from opensmm.domain.evidence import NotOurs, Said
+from opensmm.domain.dispatch import Accepted, Declined, Deferred, SendOutcome, TurnedAway, Unsure
+from opensmm.domain.evidence import IdAnswer, NotOurs
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport, UnreadAnswer
-from opensmm.domain.provider_errors import ACCOUNT_FAULT, Meaning, meaning, passes
+from opensmm.domain.provider_errors import ACCOUNT_FAULT, Meaning, meaning, says_nothing_of_the_request
 from opensmm.domain.refills import RefillStatus
 from opensmm.domain.request_errors import means_under_way, means_unknown_order
 from opensmm.domain.requests import RequestedIds
 from opensmm.domain.subscriptions import MOST_LISTED, SubscriptionReport
-from opensmm.wire.lenient import MAX_WRAPS, children, excerpt, fit, parse, parse_nested, split_json
+from opensmm.wire.lenient import MAX_WRAPS, children, clip, excerpt, parse, parse_nested, split_json
 from opensmm.wire.messages import LOWER_CASE_STATUS, REFILL_STATUS
 from opensmm.wire.values import (
     BLANKS,
@@ -105,7 +105,7 @@ def _read_refusal(words: str) -> SendOutcome | None:
         case Meaning.REFUSAL:
             return Declined(words)
         case Meaning.PUT_OFF | Meaning.SERVICE_PUT_OFF:
-            return NotSent(CallFault(CallCode.PUT_OFF, {"words": words}), words, kind is Meaning.SERVICE_PUT_OFF)
+            return Deferred(CallFault(CallCode.PUT_OFF, {"words": words}), words, kind is Meaning.SERVICE_PUT_OFF)
         case Meaning.KEY | Meaning.FUNDS:
             return TurnedAway(words, ACCOUNT_FAULT[kind])
     return None
@@ -120,7 +120,9 @@ def read_unbought(evidence: str) -> str:
     words = _read_error_words(answer)
     if not isinstance(answer, dict) or _is_bare(words) or _may_have_bought(answer):
         return ""
-    return words if meaning(words) in (Meaning.REFUSAL, Meaning.UNKNOWN) and not passes(words) else ""
+    return (
+        words if meaning(words) in (Meaning.REFUSAL, Meaning.UNKNOWN) and not says_nothing_of_the_request(words) else ""
+    )
 
 
 def _may_have_bought(answer: dict[str, Json]) -> bool:
@@ -152,13 +154,13 @@ def _names_order(error: Json, depth: int) -> bool:
     return depth > 0 and any(_names_order(inner, depth - 1) for inner in children(error))
 
 
-def read_turned_away(body: bytes) -> SendOutcome:
+def read_client_error(body: bytes) -> SendOutcome:
     """Returns what an answer to ``add`` with a status of 400 to 499 proves: a refusal, never an acceptance.
 
     Panels send well-formed errors with such a status; any other answer with one proves nothing.
     """
     outcome = read_order(body)
-    return outcome if isinstance(outcome, Declined | NotSent | TurnedAway) else Unsure(excerpt(body))
+    return outcome if isinstance(outcome, Declined | Deferred | TurnedAway) else Unsure(excerpt(body))
 
 
 def read_statuses(ids: RequestedIds, body: bytes) -> list[StatusReport | UnreadAnswer]:
@@ -173,10 +175,10 @@ def _describe_unread(entry: Json, answer: Json, body: bytes) -> UnreadAnswer:
     if words := _read_error_words(entry) or ("" if entry else _read_error_words(answer)):
         return _describe_failed(words)
     if isinstance(entry, str):
-        return UnreadAnswer(fit(entry, MAX_WORDS), failed=True)
+        return UnreadAnswer(clip(entry, MAX_WORDS), failed=True)
     status = _find_status(entry) if isinstance(entry, dict) else None
     if isinstance(status, str) and status.strip():
-        return UnreadAnswer(fit(status.strip(), MAX_WORDS), failed=_normalise_word(status) in _FAILED_END)
+        return UnreadAnswer(clip(status.strip(), MAX_WORDS), failed=_normalise_word(status) in _FAILED_END)
     return UnreadAnswer(excerpt(body)[:MAX_WORDS])
 
 
@@ -185,7 +187,7 @@ def _describe_failed(words: str) -> UnreadAnswer:
     return UnreadAnswer(words[:MAX_WORDS], failed=True)
 
 
-def tells_status(ids: RequestedIds, body: bytes) -> bool:
+def has_status(ids: RequestedIds, body: bytes) -> bool:
     """True if an answer states the status of any requested order or refill, in whatever words."""
     entries = _find_entries(ids, parse_nested(body), ("order", "refill", "id"), "status")
     return any(
@@ -194,7 +196,7 @@ def tells_status(ids: RequestedIds, body: bytes) -> bool:
     )
 
 
-def read_look_ups(ids: RequestedIds, body: bytes) -> list[Said]:
+def read_look_ups(ids: RequestedIds, body: bytes) -> list[IdAnswer]:
     """Reads per requested id a report, NotOurs if the words say that there is no such order, or None."""
     entries = _find_entries(ids, parse(body), ("order", "id"), "status")
     return [_read_not_ours(entry) or _read_report(entry) for entry in entries]
@@ -204,7 +206,7 @@ def _read_not_ours(entry: Json) -> NotOurs | None:
     """Reads that an order is unknown: v2 has an object with an error in its place, v1 the bare words."""
     words = entry.strip() if isinstance(entry, str) else _read_error_words(entry)
     bare = isinstance(entry, str) or (isinstance(entry, dict) and not entry.get("status"))
-    return NotOurs(fit(words)) if bare and means_unknown_order(words) else None
+    return NotOurs(clip(words)) if bare and means_unknown_order(words) else None
 
 
 def read_watched(ids: RequestedIds, body: bytes) -> list[SubscriptionReport | UnreadAnswer]:
@@ -256,7 +258,7 @@ def read_refills(ids: RequestedIds, body: bytes) -> list[str | Declined | Unread
         words = _read_error_words(value)
         if words:
             # Words that it is being refilled may follow an accepted request whose answer was lost.
-            unclear = passes(words) or means_under_way(words)
+            unclear = says_nothing_of_the_request(words) or means_under_way(words)
             answers.append(_describe_failed(words) if unclear else Declined(words))
         else:
             answers.append(read_id(value) or _describe_unread(entry, answer, body))
@@ -281,7 +283,7 @@ def read_cancels(ids: RequestedIds, body: bytes) -> list[bool | Declined]:
     for entry in _find_entries(ids, parse_nested(body), ("order",), "cancel"):
         value = entry.get("cancel") if isinstance(entry, dict) and not _read_error_words(entry) else entry
         words = _read_error_words(value)
-        if words and not passes(words):
+        if words and not says_nothing_of_the_request(words):
             # A cancel that is already under way was accepted before.
             answers.append(means_under_way(words) or Declined(words))
         else:
@@ -308,7 +310,7 @@ def read_error(body: bytes) -> str:
     return _read_error_words(parse(body))
 
 
-def spoken_in_balance(body: bytes) -> str:
+def dialect_of_balance(body: bytes) -> str:
     """Returns the dialect whose form an answer to ``balance`` has; empty if it has neither's."""
     answer = parse(body)
     if not isinstance(answer, dict) or read_amount(answer.get("balance")) is None:
@@ -400,7 +402,7 @@ def _read_report(entry: Json) -> StatusReport | None:
         remains=remains,
         charge=charge,
         currency=charged_in,
-        word=fit(spelt.strip(), MAX_WORDS) if word not in _DOCUMENTED_STATUS and isinstance(spelt, str) else "",
+        word=clip(spelt.strip(), MAX_WORDS) if word not in _DOCUMENTED_STATUS and isinstance(spelt, str) else "",
         unclear_charge=unclear,
         unclear_remains=unclear_remains,
     )
@@ -428,7 +430,7 @@ def _normalise_word(value: Json) -> str:
     return "".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
-def likely_order(evidence: str) -> str:
+def guess_order_id(evidence: str) -> str:
     """Returns the order id that an answer seems to have in an undocumented place; empty if there is none.
 
     It proves nothing: it is for a person who looks the order up at the provider.
@@ -477,7 +479,7 @@ def _has_failed(answer: dict[str, Json]) -> bool:
 def _join_words(value: Json) -> str:
     if value is True:
         return "true"
-    return "" if read_amount(value) == 0 else fit("; ".join(islice(_iterate_texts(value, MAX_WRAPS), 10)))
+    return "" if read_amount(value) == 0 else clip("; ".join(islice(_iterate_texts(value, MAX_WRAPS), 10)))
 
 
 def _iterate_texts(value: Json, depth: int) -> Iterator[str]:

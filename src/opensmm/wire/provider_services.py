@@ -9,9 +9,9 @@ from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.codes import LineCode, LineFault, ListWarning, WarningCode
 from opensmm.domain.markup import readable, readable_lines
 from opensmm.domain.names import clean_name, clean_text
-from opensmm.domain.provider_services import MAX_OFFERS, ProviderService, ReadPriceList, UnreadLine
+from opensmm.domain.provider_services import MAX_LISTED_SERVICES, ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.service_rules import MAX_DESCRIPTION, MAX_QUANTITY, MAX_SERVICE_NAME
-from opensmm.wire.lenient import MAX_WRAPS, fit, parse
+from opensmm.wire.lenient import MAX_WRAPS, clip, parse
 from opensmm.wire.messages import V1_TYPE, service_type
 from opensmm.wire.values import Json, may_be_thousands, read_amount, read_count, read_id, writes_decimal_comma
 
@@ -30,7 +30,7 @@ _EMPTY: Final = re.compile(r"empty", re.IGNORECASE)
 def read_services(body: bytes) -> ReadPriceList | None:
     """Reads a price list with its warnings; None if the answer is no price list, or has too many lines."""
     lines = _find_lines(parse(body))
-    if lines is None or len(lines) > MAX_OFFERS:
+    if lines is None or len(lines) > MAX_LISTED_SERVICES:
         return None
     services: dict[str, ProviderService] = {}
     unread: list[UnreadLine] = []
@@ -141,7 +141,7 @@ def _read_line(key: str, line: Json, *, typeless: bool, commas: bool) -> Provide
 
 def _text_or_none(value: Json) -> str | None:
     """Returns a value as it came; None if it is neither a text nor a number."""
-    return fit(value, 40) if isinstance(value, str) else None
+    return clip(value, 40) if isinstance(value, str) else None
 
 
 def _read_flag(line: dict[str, Json], name: str) -> bool | None:
@@ -153,12 +153,12 @@ def _read_flag(line: dict[str, Json], name: str) -> bool | None:
 
 
 def _read_name(value: Json) -> str:
-    return clean_name(fit(readable(value[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(value, str) else ""
+    return clean_name(clip(readable(value[:MAX_ENCODED]), MAX_SERVICE_NAME)) if isinstance(value, str) else ""
 
 
 def _read_description(value: Json) -> str:
-    return clean_text(fit(readable_lines(value[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(value, str) else ""
+    return clean_text(clip(readable_lines(value[:MAX_ENCODED]), MAX_DESCRIPTION)) if isinstance(value, str) else ""
 
 
 def _read_text(value: Json, limit: int) -> str:
-    return fit(value, limit).strip() if isinstance(value, str) else ""
+    return clip(value, limit).strip() if isinstance(value, str) else ""

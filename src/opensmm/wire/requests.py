@@ -25,7 +25,7 @@ from opensmm.domain.requests import (
     RequestRefills,
     TypeDetails,
 )
-from opensmm.wire.form import Fields, listed, unfit
+from opensmm.wire.form import Fields, has_control_characters, items_of
 from opensmm.wire.json_form import Value
 
 MAX_DIGITS: Final = 18
@@ -90,7 +90,7 @@ def _read_number(fields: Fields, name: str) -> int | None:
 def _read_lines(fields: Fields, name: str) -> tuple[str, ...]:
     if not _is_given(fields, name):
         return ()
-    text = "\n".join(listed(fields[name]))
+    text = "\n".join(items_of(fields[name]))
     lines = (line.rstrip("\r") for line in text.split("\n") if line.strip())
     return tuple(islice(lines, MAX_LINES + 1))
 
@@ -130,7 +130,7 @@ def _read_ids(
             return RequestedIds((text,), (whole_number(text),))
     # ``007`` and ``7`` are one id: the first spelling is kept.
     distinct: dict[int | str, str] = {}
-    texts = _split_ids(value, array_text) if isinstance(value, str) else listed(value)
+    texts = _split_ids(value, array_text) if isinstance(value, str) else items_of(value)
     for text in _strip(dict.fromkeys(texts)):
         number = whole_number(text)
         distinct.setdefault(text if number == MALFORMED else number, text)
@@ -157,7 +157,7 @@ def _read_services(fields: Fields, array_text: bool) -> ListServices:
 
 def _read_add(fields: Fields, array_text: bool) -> AddOrder | Refused:
     idempotency_key = _read_text(fields, "idempotency_key")
-    if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or unfit(idempotency_key):
+    if len(idempotency_key) > MAX_IDEMPOTENCY_KEY or has_control_characters(idempotency_key):
         return Refused(Refusal.PARAMETER, "idempotency_key")
     details = NO_DETAILS
     if not _DETAIL_NAMES.isdisjoint(fields):

@@ -19,7 +19,7 @@ from opensmm.actions.rollups import RollupUpdater
 from opensmm.actions.sending import DeliverySender
 from opensmm.actions.subscriptions import SubscriptionWatcher
 from opensmm.actions.unsure import UnsureResolver
-from opensmm.domain.evidence import PATIENCE, Patience
+from opensmm.domain.evidence import DEFAULT_PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
 
@@ -65,7 +65,7 @@ class Duties:
         registry: ProviderRegistry,
         timeout_s: float,
         clock: DatabaseClock,
-        patience: Patience = PATIENCE,
+        patience: Patience = DEFAULT_PATIENCE,
         pace: Pace | None = None,
         *,
         beats: bool = True,

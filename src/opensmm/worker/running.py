@@ -13,7 +13,7 @@ from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.sending import lease
 from opensmm.actions.transactions import StatementRejected
 from opensmm.base.errors import Unavailable
-from opensmm.domain.evidence import PATIENCE, Patience
+from opensmm.domain.evidence import DEFAULT_PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
 from opensmm.worker.loops import LOOPS, MAINTENANCE, SEND, Duties, Loop, Pace
@@ -46,7 +46,9 @@ Step = Callable[[], Awaitable[object]]
 class Worker:
     """Repeats every step of ``LOOPS``, and sends due deliveries, until it is told to stop."""
 
-    def __init__(self, url: str, registry: ProviderRegistry, timeout_s: float, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, url: str, registry: ProviderRegistry, timeout_s: float, patience: Patience = DEFAULT_PATIENCE
+    ) -> None:
         def connect(name: str) -> ReconnectingConnection:
             return ReconnectingConnection(url, application=f"opensmm worker: {name}")
 

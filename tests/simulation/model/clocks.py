@@ -16,7 +16,7 @@ async def now(connection: Connection, at: datetime | None) -> datetime:
     return at
 
 
-async def look(
+async def lock_reading(
     connection: Connection, at: datetime | None
 ) -> tuple[ClockReading, ClockReading | None, datetime | None]:
     assert at is not None

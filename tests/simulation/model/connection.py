@@ -102,7 +102,7 @@ class Line:
             self.store.rollback()
 
 
-def lost(error: psycopg.Error) -> bool:
+def is_connection_error(error: psycopg.Error) -> bool:
     return error.sqlstate is None
 
 

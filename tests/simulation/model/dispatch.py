@@ -150,7 +150,7 @@ def _claim(
     )
 
 
-async def release(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
+async def schedule_runs(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
     store = connection.store
     for order, run, due in runs:
         waiting = (row for row in store.runs.get(order, ()) if row.run >= run and _may_wait(row))

@@ -12,7 +12,7 @@ from tests.simulation.model.tables import AttemptRow, DeliveryRow, EvidenceRow, 
 
 from opensmm.base.ids import OrderId, ProviderId, ServiceId, order_key
 from opensmm.domain.dispatch import DeliveryState
-from opensmm.domain.evidence import AttemptKey, Neighbour, SuspectOrder
+from opensmm.domain.evidence import AttemptKey, Neighbour, SuspectAttempt
 from opensmm.domain.provider_charges import ChargeSample
 from opensmm.store.evidence import AROUND, ASSUMED_LEASE, MOST_SUSPECTS, SAMPLED_WITHIN, EvidenceNote, OpenAttempt
 
@@ -42,7 +42,7 @@ def _closed(attempt: AttemptRow, row: DeliveryRow) -> datetime:
     return attempt.answered or row.lease_until or attempt.sent + ASSUMED_LEASE
 
 
-async def doubted(
+async def list_doubted(
     connection: Connection, orders: Sequence[OrderId], now: datetime, closed_by: datetime
 ) -> dict[ProviderId, list[OpenAttempt]]:
     """Every attempt that may own an order unknown to us. The operator of a scenario looks into the providers' books,
@@ -74,7 +74,7 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
     settling = row.state == attempt.outcome == "unsure" and closed <= closed_by
     details = json.dumps([attempt.provider_service, store.orders[row.order].link, None])
     return OpenAttempt(
-        SuspectOrder(
+        SuspectAttempt(
             _key(row), attempt.sent, closed, row.quantity, (row.quantity, details), settling, attempt.provider_service
         ),
         ProviderId(attempt.provider),
@@ -113,7 +113,7 @@ def _neighbour(row: AttemptRow) -> Neighbour:
     return Neighbour(row.sent, row.answered, row.provider_order)
 
 
-async def bills(
+async def charge_samples(
     connection: Connection, provider: ProviderId, around: Sequence[tuple[str, datetime, datetime]]
 ) -> list[ChargeSample]:
     store = connection.store
@@ -132,7 +132,7 @@ async def bills(
     ]
 
 
-async def known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
+async def find_known(connection: Connection, provider: ProviderId, numbers: Sequence[int]) -> frozenset[int]:
     store = connection.store
     return frozenset(number for number in numbers if (provider, order_key(str(number))) in store.provider_orders)
 
@@ -157,7 +157,7 @@ async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) ->
     return {_key(row) for row in found if row.state == "unsure"}.intersection(attempts)
 
 
-async def look_again(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
+async def schedule_check(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:
     for key, due in when:
         row = connection.store.deliveries[key[:2]]
         if row.state == "unsure" and _key(row) == key:

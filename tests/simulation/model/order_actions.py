@@ -15,7 +15,7 @@ from opensmm.domain.orders import OrderState
 from opensmm.store.order_actions import NewestTry
 
 
-async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
+async def lock_subject(connection: Connection, order: OrderId) -> tuple[CustomerId, OrderSubject] | None:
     store = connection.store
     row = store.orders.get(order)
     if row is None:
@@ -27,13 +27,13 @@ async def subject(connection: Connection, order: OrderId) -> tuple[CustomerId, O
     )
 
 
-def _run(row: DeliveryRow, tried: AttemptRow | None) -> LockedRun:
-    outcome = None if tried is None else AttemptOutcome(tried.outcome)
-    theirs = None if tried is None else tried.provider_order
+def _run(row: DeliveryRow, list_newest_attempts: AttemptRow | None) -> LockedRun:
+    outcome = None if list_newest_attempts is None else AttemptOutcome(list_newest_attempts.outcome)
+    theirs = None if list_newest_attempts is None else list_newest_attempts.provider_order
     return LockedRun(row.run, DeliveryState(row.state), row.quantity, row.remains, outcome, theirs, row.due)
 
 
-async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[NewestTry]:
+async def list_newest_attempts(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[NewestTry]:
     store = connection.store
     found = [(store.deliveries[order, run], store.newest_try(store.deliveries[order, run])) for run in sorted(runs)]
     return [
@@ -44,8 +44,8 @@ async def tried(connection: Connection, order: OrderId, runs: Sequence[int]) -> 
     ]
 
 
-def _rate(store: Store, tried: AttemptRow) -> Decimal | None:
-    return None if tried.cost is None else store.providers[tried.provider].exchange_rate
+def _rate(store: Store, list_newest_attempts: AttemptRow) -> Decimal | None:
+    return None if list_newest_attempts.cost is None else store.providers[list_newest_attempts.provider].exchange_rate
 
 
 async def end(connection: Connection, order: OrderId, endings: Sequence[ChosenEnd], now: datetime) -> None:

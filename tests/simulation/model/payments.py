@@ -12,7 +12,7 @@ from opensmm.domain.payments import Correctable, Deposit, Payment
 from opensmm.store.payments import BookedReference
 
 
-async def hold(connection: Connection, kind: str, reference: str) -> None:
+async def lock_reference(connection: Connection, kind: str, reference: str) -> None:
     """One transaction at a time is under way here."""
 
 
@@ -33,7 +33,7 @@ async def book(
     return number
 
 
-async def deposits_like(connection: Connection, payment: Payment) -> list[Deposit]:
+async def list_same_deposits(connection: Connection, payment: Payment) -> list[Deposit]:
     booked = connection.store.deposits.items()
     return [one for (gateway, folded, _), one in booked if (gateway, folded) == (payment.gateway, payment.folded)]
 
@@ -45,11 +45,11 @@ async def add_deposit(connection: Connection, payment: Payment, transfer: int) -
     store.insert(store.deposits, (payment.gateway, payment.folded, payment.external_id), kept)
 
 
-async def referred(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
+async def find_booked(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
     return connection.store.references.get((kind.value, reference))
 
 
-async def same_transfer(
+async def find_same_transfer(
     connection: Connection, transfer: Transfer, reference: str, corrects: int | None
 ) -> tuple[int, str] | None:
     for (kind, name), made in connection.store.references.items():
@@ -60,11 +60,11 @@ async def same_transfer(
     return None
 
 
-async def refer(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
+async def keep_reference(connection: Connection, kind: TransferKind, reference: str, booked: BookedReference) -> None:
     connection.store.insert(connection.store.references, (kind.value, reference), booked)
 
 
-async def correctable(connection: Connection, transfer: int) -> Correctable | None:
+async def find_correctable(connection: Connection, transfer: int) -> Correctable | None:
     store = connection.store
     if not 0 < transfer <= len(store.transfers):
         return None

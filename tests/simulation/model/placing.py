@@ -30,17 +30,17 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustome
     return LockedCustomers(funds, barred, store.catalogue.version)
 
 
-async def remembered(
-    connection: Connection, names: Sequence[tuple[CustomerId, str]]
+async def find_records(
+    connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     known = connection.store.idempotency
-    return {name: IdempotencyRecord(known[name][0], OrderId(known[name][1])) for name in names if name in known}
+    return {name: IdempotencyRecord(known[name][0], OrderId(known[name][1])) for name in pairs if name in known}
 
 
-async def active_links(
-    connection: Connection, names: Sequence[tuple[CustomerId, str]]
+async def find_active_links(
+    connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> frozenset[tuple[CustomerId, str]]:
-    pages = [(customer, identity(link)) for customer, link in names]
+    pages = [(customer, identity(link)) for customer, link in pairs]
     return frozenset(page for page in pages if page in connection.store.active_links)
 
 

@@ -9,7 +9,7 @@ from tests.simulation.model.tables import AttemptRow, DeliveryRow, OrderRow, Sto
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId
 from opensmm.base.money import Money
-from opensmm.domain.cancels import SILENT_FOR, SILENT_PAUSES, TOLD_AGAIN_AFTER
+from opensmm.domain.cancels import CANCEL_PAUSES, SILENT_FOR, SILENT_PAUSES
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, DeliveryState
 from opensmm.domain.order_views import OrderView, status_word
 from opensmm.domain.orders import OrderState
@@ -22,7 +22,7 @@ async def claim(connection: Connection, now: datetime, again: datetime, limit: i
     return _claimed(store, now, again, limit, lambda row: row.quantity > 0)
 
 
-async def claim_watched(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
+async def claim_subscriptions(connection: Connection, now: datetime, again: datetime, limit: int) -> list[DueDelivery]:
     return _claimed(connection.store, now, again, limit, lambda row: row.quantity == 0)
 
 
@@ -89,7 +89,7 @@ def _counts(row: DeliveryRow, result: PolledResult, polled: datetime) -> bool:
     return newer and row.polled == result.polled and row.attempt == result.attempt and row.state in ACCEPTED_STATES
 
 
-async def cancels(
+async def list_cancels(
     connection: Connection, providers: Sequence[ProviderId], ended_since: datetime, now: datetime, limit: int
 ) -> list[CancelTask]:
     store = connection.store
@@ -99,7 +99,7 @@ async def cancels(
         if row.state not in ACCEPTED_STATES and (row.cancel_asked is None or row.cancel_asked <= ended_since):
             continue
         put_off = row.cancel_again is not None and row.cancel_again > now
-        if put_off or row.cancel_tries > len(TOLD_AGAIN_AFTER):
+        if put_off or row.cancel_tries > len(CANCEL_PAUSES):
             continue
         attempt = store.newest_try(row)
         if attempt is not None and attempt.outcome == "accepted" and attempt.provider in providers:
@@ -109,28 +109,28 @@ async def cancels(
     return tasks[:limit]
 
 
-async def told_again(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+async def put_off_unclear(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
     for task in tasks:
         row = connection.store.deliveries[task.order, task.run]
         if row.cancel_passed is None:
             connection.store.edit(row)
             row.cancel_tries += 1
-            row.cancel_again = now + TOLD_AGAIN_AFTER[min(row.cancel_tries, len(TOLD_AGAIN_AFTER)) - 1]
+            row.cancel_again = now + CANCEL_PAUSES[min(row.cancel_tries, len(CANCEL_PAUSES)) - 1]
 
 
-async def told_in_vain(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
+async def put_off_unanswered(connection: Connection, tasks: Sequence[CancelTask], now: datetime) -> None:
     for task in tasks:
         row = connection.store.deliveries[task.order, task.run]
         if row.cancel_passed is None:
             connection.store.edit(row)
             tries = row.cancel_tries
-            row.cancel_again = now + TOLD_AGAIN_AFTER[min(tries + 1, SILENT_PAUSES) - 1]
+            row.cancel_again = now + CANCEL_PAUSES[min(tries + 1, SILENT_PAUSES) - 1]
             row.cancel_tries = max(tries, min(tries + 1, SILENT_PAUSES))
             if row.cancel_asked is not None and row.cancel_asked <= now - SILENT_FOR:
-                row.cancel_tries = len(TOLD_AGAIN_AFTER) + 1
+                row.cancel_tries = len(CANCEL_PAUSES) + 1
 
 
-async def passed(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
+async def record_cancels(connection: Connection, answers: Sequence[tuple[CancelTask, bool]], now: datetime) -> None:
     for task, accepted in answers:
         row = connection.store.deliveries[task.order, task.run]
         if row.state != "completed" and row.cancel_passed is None:

@@ -41,25 +41,25 @@ async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[st
     kept.forms = {action: form for action, form in kept.forms.items() if action not in forms} | told
 
 
-async def fared(
-    connection: Connection, failed: Sequence[ProviderId], answered: Sequence[ProviderId]
+async def lock_changed(
+    connection: Connection, failing: Sequence[ProviderId], answered: Sequence[ProviderId]
 ) -> dict[ProviderId, tuple[int, bool]]:
     known = connection.store.providers
     ailing = [number for number in answered if known[number].failures > 0 or known[number].resting_until is not None]
     return {
         number: (known[number].failures, known[number].resting_until is not None)
-        for number in sorted({*failed, *ailing})
+        for number in sorted({*failing, *ailing})
     }
 
 
-async def failed(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
+async def record_failures(connection: Connection, failures: Sequence[ProviderFailure]) -> None:
     for failure in failures:
         row = connection.store.edit(connection.store.providers[failure.provider])
         row.failures, row.resting_until = failure.failures, failure.until or row.resting_until
         row.fault, row.refuses = failure.fault, failure.refuses
 
 
-async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> None:
+async def record_answers(connection: Connection, providers: Sequence[ProviderId]) -> None:
     for provider in providers:
         row = connection.store.providers[provider]
         if row.failures > 0 or row.resting_until is not None:
@@ -67,12 +67,12 @@ async def is_well(connection: Connection, providers: Sequence[ProviderId]) -> No
             row.failures, row.resting_until, row.refuses = 0, None, None
 
 
-async def half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
+async def lock_half_open(connection: Connection, registered: Sequence[ProviderId], now: datetime) -> list[ProviderId]:
     rows = connection.store.providers
     return [one for one in sorted(registered) if (until := rows[one].resting_until) is not None and until <= now]
 
 
-async def tried(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
+async def mark_tested(connection: Connection, providers: Sequence[ProviderId], until: datetime) -> None:
     for provider in providers:
         connection.store.edit(connection.store.providers[provider]).resting_until = until
 
@@ -81,6 +81,6 @@ async def forget_readings(connection: Connection, before: datetime) -> None:
     """No balances are read here."""
 
 
-async def left_behind(connection: Connection, now: datetime) -> list[Any]:
+async def list_left_behind(connection: Connection, now: datetime) -> list[Any]:
     """Nobody's staff is a provider here."""
     return []

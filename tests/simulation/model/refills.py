@@ -15,7 +15,7 @@ from opensmm.store.refill_tasks import RefillNews, TaskRow
 ENDED = ("completed", "rejected", "canceled")
 
 
-async def refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
+async def lock_refillable(connection: Connection, orders: Sequence[int]) -> dict[int, tuple[CustomerId, Refillable]]:
     store = connection.store
     return {order: _refillable(store, order) for order in orders if order in store.orders}
 

@@ -22,7 +22,7 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
     """A transaction of the model has everything to itself."""
 
 
-async def sold(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
+async def list_live(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
     found = (connection.store.orders[order] for order in sorted(orders))
     return [_sold(connection.store, row) for row in found if row.state in LIVE]
 
@@ -60,7 +60,7 @@ def _free_link(store: Store, order: int) -> None:
         store.delete(store.links_of, order)
 
 
-async def cancelable(
+async def lock_cancelable(
     connection: Connection, orders: Sequence[int]
 ) -> dict[int, tuple[CustomerId, CancelSubject, list[int]]]:
     store = connection.store

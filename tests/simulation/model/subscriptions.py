@@ -13,12 +13,12 @@ from opensmm.domain.orders import OrderState
 from opensmm.domain.subscriptions import KnownPost, Post, PostState, Subscription
 
 
-async def untold(connection: Connection, provider: ProviderId, until: datetime) -> bool:
+async def may_have_unreported(connection: Connection, provider: ProviderId, until: datetime) -> bool:
     """No subscriptions are sold where evidence is simulated."""
     return False
 
 
-async def known(connection: Connection, subscriptions: Sequence[OrderId]) -> dict[OrderId, list[KnownPost]]:
+async def list_known(connection: Connection, subscriptions: Sequence[OrderId]) -> dict[OrderId, list[KnownPost]]:
     found: dict[OrderId, list[KnownPost]] = {}
     rows = sorted(connection.store.posts.values(), key=lambda row: (row.order, row.seen, row.provider_order))
     for row in rows:
@@ -58,7 +58,7 @@ async def subscription(
     )
 
 
-async def taken(connection: Connection, subscription: Subscription, orders: Sequence[str]) -> frozenset[str]:
+async def find_taken(connection: Connection, subscription: Subscription, orders: Sequence[str]) -> frozenset[str]:
     store, provider = connection.store, subscription.provider
     posts = {
         row.provider_order
@@ -123,7 +123,7 @@ async def set_missing(connection: Connection, order: OrderId, gone: Mapping[str,
         connection.store.edit(connection.store.posts[order, theirs]).missing = now if missing else None
 
 
-async def stand(connection: Connection, order: OrderId, state: OrderState) -> None:
+async def set_state(connection: Connection, order: OrderId, state: OrderState) -> None:
     row = connection.store.orders[order]
     if row.state in ("active", "paused") and row.state != state:
         connection.store.edit(row).state = state.value

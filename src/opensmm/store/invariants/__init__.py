@@ -40,7 +40,7 @@ class InvariantResult(Struct, frozen=True):
     examples: tuple[str, ...]
 
 
-def those_of(orders: OrderRange) -> tuple[Invariant, ...]:
+def select_checks(orders: OrderRange) -> tuple[Invariant, ...]:
     """Returns the checks that can be restricted to a range of orders; for the whole books all checks."""
     return INVARIANTS if orders == ALL else tuple(check for check in INVARIANTS if check.scope is InvariantScope.ORDERS)
 
@@ -61,7 +61,7 @@ async def snapshot(connection: Connection, orders: OrderRange = ALL) -> AsyncIte
 async def run(connection: Connection, orders: OrderRange = ALL) -> AsyncIterator[InvariantResult]:
     """Runs the checks of a range of orders in one snapshot and yields their results, in the order of ``INVARIANTS``."""
     async with snapshot(connection, orders):
-        for check in those_of(orders):
+        for check in select_checks(orders):
             query = f"with broken (what) as ({check.broken}) select count(*), (array_agg(what))[1:%(most)s] from broken"
             values = {"first": orders.first, "last": orders.last, "most": EXAMPLES}
             row = await (await connection.execute(query, values)).fetchone()

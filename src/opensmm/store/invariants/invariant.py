@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from opensmm.domain.evidence import LATE, ODD
+from opensmm.domain.evidence import LATE_NOTICES, ODD_NOTICES
 from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.refills import UNCLEAR
 from opensmm.store.state_sets import listed
@@ -36,7 +36,7 @@ def within(order: str) -> str:
     return f"{order} between %(first)s and %(last)s"
 
 
-NOTICE: Final = listed((*LATE, *ODD))
+NOTICE: Final = listed((*LATE_NOTICES, *ODD_NOTICES))
 """Conclusions of evidence that are notices for the operator."""
 LEFT_TO_OPERATOR: Final = f"('{UNCLEAR}')"
 """States of a refill's task in which only the operator can go on with it; `health` lists them."""
