@@ -59,9 +59,8 @@ async def _end(
         decision = decide(subject)
         if decision is None:
             return False
-        newest = {
-            one.run: one for one in await rows.list_newest_attempts(connection, order, [end.run for end in decision])
-        }
+        attempts = await rows.list_newest_attempts(connection, order, [end.run for end in decision])
+        newest = {attempt.run: attempt for attempt in attempts}
         await rows.end(connection, order, decision, by.now)
         next_runs = order_actions.find_released(subject, decision, by.now)
         await dispatch.schedule_runs(connection, [(order, run, due) for run, due in next_runs])
