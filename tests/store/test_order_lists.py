@@ -43,7 +43,7 @@ async def test_a_customers_list_has_all_of_its_orders_as_status_tells_them(hones
     assert sorted(ids, reverse=True) == numbers(rows)
     told = await views(honest, ids, USD)
     assert [told[row.view.order][1] for row in rows] == [row.view for row in rows]
-    assert all(row.view.charge == row.charge - row.refunded for row in rows)
+    assert all(row.view.charge == row.charged - row.refunded for row in rows)
 
 
 async def test_the_panels_list_tells_customers_providers_and_costs(honest, ann):

@@ -1,4 +1,7 @@
-"""Codes of errors that an operator reads, used by all floors. ``texts`` has their words."""
+"""Codes of errors at start and in outages, used by all floors. Refusals of requests are in ``domain/codes.py``.
+
+``texts`` has the words of both.
+"""
 
 from enum import StrEnum
 

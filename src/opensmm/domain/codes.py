@@ -152,7 +152,10 @@ class FieldCode(StrEnum):
 
 
 class RefusalCode(StrEnum):
-    """Reasons why the operator's request is refused."""
+    """Reasons why the operator's request is refused.
+
+    Values are published with ``--json``: one stays as it is even where its name has become clearer.
+    """
 
     FIELD_BLANK = "field_blank"
     FIELD_TOO_LONG = "field_too_long"
@@ -299,7 +302,7 @@ MISUSES: Final = frozenset(
         RefusalCode.RATE_OR_MARGIN,
     )
 )
-"""Refusals of a value in itself, whatever the panel's data: the command was used wrongly."""
+"""Refusals of a value in itself, whatever the panel's data: the command was used wrongly, and exits with 2."""
 
 
 class EventCode(StrEnum):

@@ -49,12 +49,15 @@ EVERY_ORDER: Final = OrderFilter()
 
 
 class OrderRow(Struct, frozen=True):
-    """An order in its customer's list. ``quantity`` is of all runs together; ``charge`` is before refunds."""
+    """An order in its customer's list. ``quantity`` is of all runs together.
+
+    ``charged`` is the whole charge; that of ``view`` is less refunds.
+    """
 
     view: OrderView
     state: OrderState
     quantity: int
-    charge: Money
+    charged: Money
     refunded: Money
     earned: Money
     service: ServiceId
@@ -79,7 +82,7 @@ class PanelOrderRow(Struct, frozen=True):
 _COLUMNS: Final = {
     "state": "o.state",
     "quantity": "o.quantity * o.runs",
-    "charge": "o.charge",
+    "charged": "o.charge",
     "refunded": "o.refunded",
     "earned": "o.earned",
     "service": "o.service_id",
@@ -278,7 +281,10 @@ join post n on n.provider_id = p.id and n.provider_order_key = %(key)s and n.sta
 
 
 async def search(connection: Connection, text: str) -> tuple[OrderId, ...]:
-    """Returns the orders whose own id, or whose id at a provider, is ``text``."""
+    """Returns the orders whose own id, or whose id at a provider, is ``text``, whichever customer's they are.
+
+    Show a customer only those that ``own_list`` returns with them as ``among``.
+    """
     number = int(text) if text.isascii() and text.isdigit() and len(text) < len(str(MAX_ID)) else None
     cursor = await connection.execute(_SEARCH, {"number": number, "key": order_key(text)})
     return tuple(OrderId(row[0]) for row in await cursor.fetchall())
