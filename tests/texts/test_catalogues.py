@@ -90,7 +90,7 @@ def test_what_is_fuzzy_obsolete_or_not_translated_stays_in_english():
 def test_a_language_without_a_catalogue_is_refused():
     assert ("en", "ar") == catalogues.languages()
     with pytest.raises(LookupError):
-        catalogues.catalogue("../ar")
+        catalogues.load_translations("../ar")
 
 
 @TRANSLATED
@@ -178,6 +178,6 @@ def test_a_context_and_a_text_make_one_message():
 @pytest.mark.parametrize("name", TABLES)
 def test_every_placeholder_is_a_plain_name(name):
     for words in TABLES[name].values():
-        texts = [words] if isinstance(words, str) else [words.says, words.singular, words.zero, words.do]
+        texts = [words] if isinstance(words, str) else [words.says, words.singular, words.none, words.do]
         ends = [] if isinstance(words, str) else [end for _, end in words.more]
         assert all(part.isidentifier() for text in (*texts, *ends) for part in placeholders(text))

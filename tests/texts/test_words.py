@@ -70,7 +70,7 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
     for told in catalogue.values():
         if told.singular:
             assert placeholders(told.says) - {"count"} == placeholders(told.singular) - {"count"}
-        whole = told.says + told.zero + told.do + "".join(end for _, end in told.more)
+        whole = told.says + told.none + told.do + "".join(end for _, end in told.more)
         assert all(name.isidentifier() for name in placeholders(whole))
 
 

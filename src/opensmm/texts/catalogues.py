@@ -37,7 +37,7 @@ def languages() -> tuple[str, ...]:
 
 
 @cache
-def catalogue(language: str) -> NullTranslations:
+def load_translations(language: str) -> NullTranslations:
     """Returns the compiled catalogue of a language. Raises LookupError if there is none."""
     if language == SOURCE:
         return NullTranslations()

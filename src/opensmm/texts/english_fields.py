@@ -126,7 +126,7 @@ FRAMES: Final[Mapping[str, str]] = {
     "of_provider": "{number} ({provider_name}: {provider_order})",
     "off_sale": "off sale",
     "on_sale": "on sale",
-    "placed": "{place}: {event}",
+    "located": "{place}: {event}",
     "price_moved": "{service} {service_name} ({before} → {after})",
     "run": "run {run}",
     "service": "{service} “{service_name}”",

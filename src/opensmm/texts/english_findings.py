@@ -35,14 +35,14 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.DUE: Words(
         says="{count} deliveries are due to be sent",
         singular="1 delivery is due to be sent",
-        zero="no delivery is due to be sent",
+        none="no delivery is due to be sent",
         more=(_OLDEST,),
         do="see the workers and the providers below; workers that are all busy need another beside them",
     ),
     FindingCode.DELIVERIES_HEARD_OF: Words(
         says="{count} deliveries are at providers, and there is news of all",
         singular="1 delivery is at a provider, and there is news of it",
-        zero="no delivery is at a provider",
+        none="no delivery is at a provider",
     ),
     FindingCode.DELIVERIES_UNHEARD_OF: Words(
         says="of {count} deliveries at providers there was no news for twice the usual time",
@@ -53,14 +53,14 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.LONG_AT_PROVIDERS: Words(
         says="{count} deliveries have been at their providers for more than {limit}",
         singular="1 delivery has been at its provider for more than {limit}",
-        zero="no delivery has been at its provider for more than {limit}",
+        none="no delivery has been at its provider for more than {limit}",
         more=(_OLDEST,),
         do="`opensmm orders list --stuck` names them; ask the provider about the oldest",
     ),
     FindingCode.UNSURE_DELIVERIES: Words(
         says="of {count} deliveries it is unsure whether their providers took them",
         singular="of 1 delivery it is unsure whether its provider took it",
-        zero="of no delivery it is unsure whether its provider took it",
+        none="of no delivery it is unsure whether its provider took it",
         more=(_OLDEST,),
         do="look each up at its provider (`opensmm orders list --unsure`): nothing is sent again or paid back until it "
         "is settled",
@@ -68,35 +68,35 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.HELD_DELIVERIES: Words(
         says="{count} deliveries are held for you",
         singular="1 delivery is held for you",
-        zero="no delivery is held for you",
+        none="no delivery is held for you",
         more=(_OLDEST,),
         do="`opensmm orders list --held` names them, `opensmm orders show ORDER` tells why; each waits for you",
     ),
     FindingCode.REFILLS_NOT_PASSED: Words(
         says="{count} refills have yet to be passed on to their providers",
         singular="1 refill has yet to be passed on to its provider",
-        zero="no refill waits to be passed on",
+        none="no refill waits to be passed on",
         more=(_OLDEST,),
         do=_TELL,
     ),
     FindingCode.CANCELS_NOT_PASSED: Words(
         says="{count} cancels have yet to be passed on to their providers",
         singular="1 cancel has yet to be passed on to its provider",
-        zero="no cancel waits to be passed on",
+        none="no cancel waits to be passed on",
         more=(_OLDEST,),
         do=_TELL,
     ),
     FindingCode.POSTS_NOT_CHARGED: Words(
         says="{count} orders that providers made for posts are not charged yet",
         singular="1 order that a provider made for a post is not charged yet",
-        zero="no order for a post waits to be charged",
+        none="no order for a post waits to be charged",
         more=(_OLDEST,),
         do=_CHARGE,
     ),
     FindingCode.POSTS_REFUSED: Words(
         says="{count} orders that providers made for posts are not charged yet, and {refused} of the last {remembered} "
         "never will be",
-        zero="{refused} of the orders that providers made for posts in the last {remembered} will never be charged",
+        none="{refused} of the orders that providers made for posts in the last {remembered} will never be charged",
         more=(_OLDEST,),
         do=_CHARGE,
     ),
@@ -135,7 +135,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.FORGOTTEN_ORDERS: Words(
         says="{count} orders will never be sent or asked after, among them {orders}",
         singular="1 order will never be sent or asked after: {orders}",
-        zero="every order will be seen to",
+        none="every order will be seen to",
         do="`opensmm verify` names what is wrong; `orders cancel` or `orders complete` ends an order",
     ),
     FindingCode.DISK_ROOM: Words("{free_mib} of {total_mib} MiB are free on the disk of {folder}"),
@@ -162,7 +162,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.LATE_ACCEPTANCES: Words(
         says="{count} orders were bought after they had been settled otherwise, the oldest for {age}: {named}",
         singular="1 order was bought after it had been settled otherwise, for {age}: {named}",
-        zero="nothing was bought after it had been settled otherwise",
+        none="nothing was bought after it had been settled otherwise",
         do="cancel each at its provider; `opensmm orders list --late` lists them; then `orders dealt-with ORDER`",
     ),
     FindingCode.ODD_ENDS: Words(
@@ -170,7 +170,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "oldest for {age}: {named}",
         singular="1 order ended here in another way than at its provider, or at a cost that is not clear, for {age}: "
         "{named}",
-        zero="every order ended here as at its provider",
+        none="every order ended here as at its provider",
         do="`opensmm orders list --odd` lists what was said of each; then `orders dealt-with ORDER`",
     ),
     FindingCode.SUBSCRIPTIONS_NEED_POSTS: Words(
@@ -191,13 +191,13 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.CANCELS_UNHEARD: Words(
         "{count} cancels got no clear answer and are passed on no more, the oldest for {age}: {named}",
         singular="1 cancel got no clear answer and is passed on no more, for {age}: {named}",
-        zero="every cancel that was passed on got a clear answer",
+        none="every cancel that was passed on got a clear answer",
         do="cancel each at its provider, then `opensmm orders cancel ORDER`",
     ),
     FindingCode.REFILLS_UNCLEAR: Words(
         "{count} refills got no clear answer and are asked for no more, the oldest for {age}: {named}",
         singular="1 refill got no clear answer and is asked for no more, for {age}: {named}",
-        zero="every refill that was asked for got a clear answer",
+        none="every refill that was asked for got a clear answer",
         do="look each up at its provider, then `opensmm staff refilled REFILL` or `opensmm staff reject REFILL`",
     ),
     FindingCode.PRICE_FOLLOWS: Words(
@@ -207,7 +207,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
     FindingCode.UNREAD_SERVICES: Words(
         "{count} services have a route whose line in the provider's price list cannot be read: {named}",
         singular="1 service has a route whose line in the provider's price list cannot be read: {named}",
-        zero="the line of every route is read in its provider's price list",
+        none="the line of every route is read in its provider's price list",
         do="tell the provider, or give these services another route; `opensmm provider sync` reads the list again",
     ),
     FindingCode.CLOCK_STEPPED: Words(
@@ -228,25 +228,25 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "Subscriptions go on",
         singular="1 service is not sold, since its cost, or what is sold, changed too far: id {services}. "
         "Subscriptions go on",
-        zero="no service waits for your approval",
+        none="no service waits for your approval",
         do="`opensmm service quarantine list` tells costs and prices; `approve` sells them again",
     ),
     FindingCode.HALTED: Words(
         "{count} services are not sold, since no provider lists them as they are sold: ids {services}",
         singular="1 service is not sold, since no provider lists it as it is sold: id {services}",
-        zero="every service on sale is listed by a provider as it is sold",
+        none="every service on sale is listed by a provider as it is sold",
         do="`opensmm service list`: route them elsewhere, or take them off sale; they return by themselves",
     ),
     FindingCode.BELOW_COST_REFUSED: Words(
         "{count} services cost more than they are sold at, so orders are refused: ids {services}. Subscriptions go on",
         singular="1 service costs more than it is sold at, so orders are refused: id {services}. Subscriptions go on",
-        zero="no service costs more than it is sold at",
+        none="no service costs more than it is sold at",
         do=_PRICE,
     ),
     FindingCode.BELOW_COST_HELD: Words(
         "{count} services cost more than they are sold at, so orders are held: ids {services}. Subscriptions go on",
         singular="1 service costs more than it is sold at, so orders are held: id {services}. Subscriptions go on",
-        zero="no service costs more than it is sold at",
+        none="no service costs more than it is sold at",
         do=_PRICE,
     ),
     FindingCode.ORDER_IDS_DO_NOT_GROW: Words(
@@ -293,7 +293,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         "{provider_name} says “{words}”, the oldest for {age}",
         singular="1 refill stays as it was, since what its provider says is not understood: "
         "{provider_name} says “{words}”, for {age}",
-        zero="what providers say of refills is understood",
+        none="what providers say of refills is understood",
         do="`opensmm orders list --unread` names them; look them up there, then `opensmm staff refilled REFILL` or "
         "`opensmm staff reject REFILL` where they ended",
     ),
@@ -301,7 +301,7 @@ FINDINGS: Final[Mapping[FindingCode, Words]] = {
         says="what providers say of {count} deliveries is not understood: {provider_name} says “{words}”, the oldest "
         "for {age}",
         singular="what its provider says of 1 delivery is not understood: {provider_name} says “{words}”, for {age}",
-        zero="what providers say of orders is understood",
+        none="what providers say of orders is understood",
         do="`opensmm orders list --unread` names them; look them up there, and end them by hand where they ended",
     ),
 }

@@ -27,7 +27,9 @@ SERVICE_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "{count} services may not be sold, and nothing was written. {refused}", more=(("more", " And {more} more."),)
     ),
     RefusalCode.NOT_A_RATE: Words("“{text}” is not a rate."),
-    RefusalCode.BAD_RATE: Words("A rate is above 0 and below {below}."),
+    RefusalCode.BAD_RATE: Words(
+        "A rate is above 0 and below {below}. Only a service that is marked free may have a rate of 0."
+    ),
     RefusalCode.RATE_OF_ZERO: Words("A rate of 0 is for a service that is marked free."),
     RefusalCode.RANGE_REVERSED: Words("The largest quantity, {max}, is below the smallest, {min}."),
     RefusalCode.STALE_PLAN: Words(

@@ -32,8 +32,8 @@ def _reference_messages() -> Iterable[Message]:
 
 def _messages_of(context: str, words: Words) -> Iterator[Message]:
     yield make_message(context, words.says, words.singular)
-    if words.zero:
-        yield Message(f"{context}.none", words.zero)
+    if words.none:
+        yield Message(f"{context}.none", words.none)
     for name, end in words.more:
         yield make_message(f"{context}.{name}", end)
     if words.do:

@@ -27,13 +27,13 @@ _LISTS: Final = ("orders", "services")
 class Sentences:
     """The sentences of one language. Values of the other writing direction get isolation marks."""
 
-    def __init__(self, catalogue: NullTranslations, direction: Direction) -> None:
-        self._catalogue = catalogue
+    def __init__(self, translations: NullTranslations, direction: Direction) -> None:
+        self._translations = translations
         self._direction = direction
 
     def text(self, context: str, english: str) -> str:
         """Translates a text; its placeholders stay."""
-        return self._catalogue.pgettext(context, english)
+        return self._translations.pgettext(context, english)
 
     def word(self, table: str, code: str) -> str:
         """Returns the text of a code in a table of plain texts; the code itself if it has none."""
@@ -47,8 +47,8 @@ class Sentences:
     def sentence(self, context: str, words: Words, fields: Fields) -> str:
         """Returns the sentence of a code, in the plural form for its field ``count``, with its ends."""
         count = fields.get("count")
-        if words.zero and count == 0:
-            whole = self.text(f"{context}.none", words.zero)
+        if words.none and count == 0:
+            whole = self.text(f"{context}.none", words.none)
         else:
             whole = self._plural_form(make_message(context, words.says, words.singular), count)
         ends = (
@@ -68,7 +68,7 @@ class Sentences:
         if not message.plural:
             return self.text(message.context, message.text)
         number = count if isinstance(count, int) else 0
-        return self._catalogue.npgettext(message.context, message.text, message.plural, number)
+        return self._translations.npgettext(message.context, message.text, message.plural, number)
 
     def fill(self, template: str, fields: Fields) -> str:
         """Fills a template with its fields. In a command, which is in backquotes, they are quoted for a shell."""

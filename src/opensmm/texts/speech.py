@@ -14,7 +14,7 @@ from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
 from opensmm.domain.price_sync import ListChange
 from opensmm.domain.providers import IdForm
-from opensmm.texts.catalogues import SOURCE, catalogue
+from opensmm.texts.catalogues import SOURCE, load_translations
 from opensmm.texts.english import CHANGES, EVENTS, REFUSALS, STAGES, WARNINGS
 from opensmm.texts.english_fields import EMPTY, LABELS, LANGUAGE, PERMITS, VALUES
 from opensmm.texts.english_findings import FINDINGS
@@ -24,13 +24,14 @@ from opensmm.texts.sentences import Sentences
 from opensmm.texts.tables import TABLES
 
 _MONEY: Final = frozenset(("amount", "balance", "credit_limit", "earned", "overdrawn"))
+"""Names of fields whose whole numbers are amounts of money. A new field of money must be added here."""
 
 
 class Speech(Sentences):
     """All texts of the product in one language. ``name`` is the language's own, ``direction`` is ``ltr`` or ``rtl``."""
 
-    def __init__(self, language: str, catalogue: NullTranslations, direction: Direction) -> None:
-        super().__init__(catalogue, direction)
+    def __init__(self, language: str, translations: NullTranslations, direction: Direction) -> None:
+        super().__init__(translations, direction)
         self.language = language
         self.name = self.word("language", "name")
         self.direction = self.word("language", "direction")
@@ -72,11 +73,11 @@ class Speech(Sentences):
         place = self.join_list(
             filter(None, (run, self.frame("try", attempt=self.value(attempt)) if attempt > 1 else ""))
         )
-        return self.frame("placed", place=place, event=event) if place else event
+        return self.frame("located", place=place, event=event) if place else event
 
     def list_warning(self, warning: ListWarning) -> str:
         """Returns the sentence of a warning about a provider's price list or other responses."""
-        return self.sentence(f"oddity.{warning.code}", WARNINGS[warning.code], warning.fields)
+        return self.sentence(f"warning.{warning.code}", WARNINGS[warning.code], warning.fields)
 
     def stage(self, code: StageCode, fields: Fields) -> str:
         """Returns the sentence of a stage of the start."""
@@ -183,6 +184,6 @@ def in_language(language: str) -> Speech:
 
     Raises LookupError if the language has no catalogue.
     """
-    translations = catalogue(language)
+    translations = load_translations(language)
     direction = translations.pgettext("language.direction", LANGUAGE["direction"])
     return Speech(language, translations, Direction(direction))

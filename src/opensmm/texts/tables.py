@@ -34,7 +34,7 @@ TABLES: Final[Mapping[str, Mapping[str, Words] | Mapping[str, str]]] = {
     "event": _by_code(english.EVENTS),
     "change": _by_code(english.CHANGES),
     "line": _by_code(english.LINES),
-    "oddity": _by_code(english.WARNINGS),
+    "warning": _by_code(english.WARNINGS),
     "call": _by_code(english_providers.CALLS),
     "list_doubt": _by_code(english_providers.DOUBTS),
     "stage": _by_code(english.STAGES),

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Words(Struct, frozen=True):
-    """The texts of one code. ``singular`` replaces ``says`` if the field ``count`` is 1, and ``zero`` if it is 0.
+    """The texts of one code. ``singular`` replaces ``says`` if the field ``count`` is 1, and ``none`` if it is 0.
 
     ``more`` has ends of the sentence, by field: an end is left out if its field has no value. ``do`` is advice for the
     operator, empty if there is none.
@@ -12,7 +12,7 @@ class Words(Struct, frozen=True):
 
     says: str
     singular: str = ""
-    zero: str = ""
+    none: str = ""
     do: str = ""
     more: tuple[tuple[str, str], ...] = ()
 
