@@ -28,7 +28,7 @@ async def serving(endpoint, *, direct=True, **settings):
     listening = socket.create_server(("127.0.0.1", 0))
     application = Application(endpoint)
     if not direct:
-        application.direct_answers = {}
+        application.handlers_by_path = {}
     config = uvicorn.Config(
         application, interface="asgi3", http=Protocol, ws="none", lifespan="off", log_level="critical",
         server_header=False, date_header=False,

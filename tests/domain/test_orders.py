@@ -319,7 +319,7 @@ def test_the_v1_page_knows_no_media_so_the_link_is_it_whatever_the_quantity():
 @pytest.mark.parametrize("kind", [kind for kind in T if kind is not T.SUBSCRIPTIONS])
 def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, dialect_rules):
     plain = with_details(kind)
-    own = TYPE_PARAMETERS[kind].own
+    own = TYPE_PARAMETERS[kind].own_parameters
     strays = {"media": "x" * 5000, "usernames": ("y" * 5000,), "delay": 7, "username": "@denied", "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     stray = msgspec.structs.replace(plain, details=msgspec.structs.replace(plain.details, **strays))
@@ -329,7 +329,7 @@ def test_what_a_type_does_not_use_is_neither_looked_at_nor_kept(kind, dialect_ru
 @BOTH
 @pytest.mark.parametrize("kind", T)
 def test_asks_that_differ_in_what_the_type_does_not_use_are_the_same(kind, dialect_rules):
-    own, plain = TYPE_PARAMETERS[kind].own, ask_for(kind)
+    own, plain = TYPE_PARAMETERS[kind].own_parameters, ask_for(kind)
     strays = {"comments": THREE, "media": "x", "delay": 7, "answer_number": MALFORMED, "expiry": date.min}
     strays = {name: value for name, value in strays.items() if name not in own}
     noise: dict[str, Any] = {"details": msgspec.structs.replace(plain.details, **strays), "runs": 0, "interval_min": 0}

@@ -91,7 +91,7 @@ async def test_a_page_has_every_service_type_with_each_of_its_parameters(path: s
         name = V1_TYPE[kind] if dialect is V1 else kind.value
         assert f'<code dir="ltr">{name}</code>' in shape
         rows = re.findall(r'<th scope="row"><code dir="ltr">(\w+)</code>', shape)
-        assert set(TYPE_PARAMETERS[kind].own) <= set(rows)
+        assert set(TYPE_PARAMETERS[kind].own_parameters) <= set(rows)
         assert ("runs" in rows) == TYPE_PARAMETERS[kind].may_drip
 
 

@@ -1,4 +1,5 @@
-"""The API: one endpoint for both dialects, as a bare ASGI application and as a function of whole requests."""
+"""The API: one endpoint for both dialects, as a bare ASGI application, and as functions that answer
+one whole request each, for our own server."""
 
 import asyncio
 import logging
@@ -61,7 +62,7 @@ CHECKS_PER_WRITE_TEST: Final = 10
 HEALTHY_WITHIN_S: Final = 3.0
 """The greatest age, in seconds, of a healthy process's last check of the catalogue."""
 
-_NO_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
+_UNKNOWN_KEY: Final = Refused(Refusal.UNKNOWN_KEY)
 _ADDRESS: Final = Refused(Refusal.ADDRESS)
 _GZIP: Final = re.compile(rb"(?:^|,)[ \t]*gzip[ \t]*(?:;[ \t]*q=(?!0(?:\.0*)?[ \t]*(?:,|$))|,|$)", re.IGNORECASE)
 _TOO_LARGE: Final = json_response(TOO_LARGE, 413, CLOSE)
@@ -129,7 +130,7 @@ class Endpoint:
                 log.exception("the catalogue and the keys could not be looked at", sparse=True)
 
     async def _pause(self) -> None:
-        """Pauses until the next check. An idle process pauses longer, but not beyond the look-up of a key."""
+        """Pauses until the next check. An idle process pauses longer, until a key is looked up."""
         if self._authenticator.idle_s < IDLE_AFTER_S or not self._operations.takes_orders:
             await asyncio.sleep(CHECK_INTERVAL_S)
             return
@@ -137,8 +138,8 @@ class Endpoint:
             async with asyncio.timeout(IDLE_CHECK_INTERVAL_S):
                 await self._authenticator.wait_for_look_up()
 
-    def direct_answers(self) -> dict[bytes, Answer]:
-        """Returns the function that answers a whole request, by path, for a server that bypasses ASGI."""
+    def handlers_by_path(self) -> dict[bytes, Answer]:
+        """Returns the functions that answer whole requests, by path, for a server that bypasses ASGI."""
         return {path.encode(): partial(self.answer, dialect) for path, dialect in DIALECTS.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,7 +198,7 @@ class Endpoint:
         key, client = decoded.key, http_request.client
         caller = self._authenticator.get_cached(key) or await self._authenticator.look_up(key, client)
         if caller is None:
-            return _refuse(dialect, _NO_KEY)
+            return _refuse(dialect, _UNKNOWN_KEY)
         if caller.addresses and client not in caller.addresses:
             return _refuse(dialect, _ADDRESS)
         # Long requests are decoded only now, so that strangers cannot make the process decode them.
@@ -205,13 +206,7 @@ class Endpoint:
             case Refused() as refused:
                 return _refuse(dialect, refused)
             case requests.ListServices(extended=extended):
-                drips = dialect is V2 and not extended and _acts_as_panel(caller, http_request)
-                rendered = self._services_cache.get_current(dialect, caller.price_list, extended=extended, drips=drips)
-                if rendered is None:
-                    rendered = await self._services_cache.render(
-                        dialect, caller.price_list, extended=extended, drips=drips
-                    )
-                return _services_response(rendered, http_request), OK
+                return await self._list_services(dialect, caller, http_request, extended=extended), OK
             case requests.AddOrder() as add:
                 if dialect is V1 and add.details.posts == 0 and _acts_as_panel(caller, http_request):
                     add = subscription_parameters.without_zero_posts(add)
@@ -250,6 +245,16 @@ class Endpoint:
             case other:
                 assert_never(other)
         return json_response(body), OK
+
+    async def _list_services(
+        self, dialect: Dialect, caller: KeyHolder, http_request: HttpRequest, *, extended: bool
+    ) -> HttpResponse:
+        cache, price_list = self._services_cache, caller.price_list
+        shows_dripfeed = dialect is V2 and not extended and _acts_as_panel(caller, http_request)
+        rendered = cache.get_current(dialect, price_list, extended=extended, shows_dripfeed=shows_dripfeed)
+        if rendered is None:
+            rendered = await cache.render(dialect, price_list, extended=extended, shows_dripfeed=shows_dripfeed)
+        return _services_response(rendered, http_request)
 
 
 def _http_request(scope: Scope, body: bytes) -> HttpRequest:

@@ -90,7 +90,7 @@ class Exchange:
 class Protocol(HttpToolsProtocol):
     """uvicorn's own protocol over ``OneWrite``, with a direct path.
 
-    An application may have ``direct_answers``: by path, a function that answers a whole request without ASGI's messages
+    An application may have ``handlers_by_path``: functions that each answer a whole request without ASGI's messages
     and uvicorn's objects for them. All but plain requests on connections that stay open take the ASGI path, with the
     same responses.
     """
@@ -100,7 +100,7 @@ class Protocol(HttpToolsProtocol):
         app: Any = self.app
         self._proxies = app if isinstance(app, ProxyHeadersMiddleware) else None
         app = app.app if self._proxies else app
-        self._direct_answers: Mapping[bytes, Answer] = getattr(app, "direct_answers", {})
+        self._handlers_by_path: Mapping[bytes, Answer] = getattr(app, "handlers_by_path", {})
         # ``_has_progress``: the newest bytes completed a part of the request, so it is not endless as a whole.
         self._in_head = self._in_request = self._has_progress = False
         self._idle = self._stopped_reading = self._discarding = False
@@ -196,7 +196,7 @@ class Protocol(HttpToolsProtocol):
             self._check_size()
         self._in_head, self._has_progress = False, True
         path, _, query = self.url.partition(b"?")
-        answer, method = self._direct_answers.get(path), self.parser.get_method()
+        answer, method = self._handlers_by_path.get(path), self.parser.get_method()
         if answer is not None and method in METHODS and self._is_plain():
             self.cycle = cast("RequestResponseCycle", Exchange(answer, METHODS[method], query.partition(b"#")[0]))
         elif method == b"CONNECT":

@@ -31,10 +31,10 @@ class RenderedServices(Struct, frozen=True):
 
 
 Form = tuple[PriceListId, str, bool, bool]
-"""Price list, name of the dialect, ``extended`` and ``drips`` (the response marks services that take drip-feeds)."""
+"""Price list, name of the dialect, ``extended`` and ``shows_dripfeed`` (lines state whether they take drip-feeds)."""
 _BY_CODING: Final[Header] = (b"vary", b"accept-encoding")
-# Responses with and without ``drips`` both depend on the client, but only those with it say so: no cache may store
-# either, and the header of the documented response stays as it is.
+# Responses with and without ``shows_dripfeed`` both depend on the client, but only those with it say so: no cache may
+# store either, and the header of the documented response stays as it is.
 _BY_CLIENT: Final[Header] = (b"vary", b"accept-encoding, user-agent")
 
 
@@ -48,19 +48,19 @@ class ServicesCache:
         self._rendering: dict[Form, asyncio.Task[RenderedServices]] = {}
 
     def get_current(
-        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
+        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, shows_dripfeed: bool = False
     ) -> RenderedServices | None:
         """Returns the response that matches the cached catalogue's version; None if it must be rendered."""
-        rendered = self._responses.get((price_list, dialect.name, extended, drips))
+        rendered = self._responses.get((price_list, dialect.name, extended, shows_dripfeed))
         if rendered is None or rendered.version != self._operations.catalogue_cache.catalogue.version:
             return None
         return rendered
 
     async def render(
-        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, drips: bool = False
+        self, dialect: Dialect, price_list: PriceListId, *, extended: bool, shows_dripfeed: bool = False
     ) -> RenderedServices:
         """Renders a response. Requests that come meanwhile share the rendering."""
-        form = (price_list, dialect.name, extended, drips)
+        form = (price_list, dialect.name, extended, shows_dripfeed)
         running = self._rendering.get(form)
         if running is None:
             running = asyncio.create_task(self._render(form, dialect))
@@ -79,19 +79,19 @@ class ServicesCache:
         if len(self._responses) >= MAX_CACHED:
             self._responses.clear()
             self._pieces.clear()
-        _, _, _, drips = form
-        vary = _BY_CLIENT if drips else _BY_CODING
+        _, _, _, shows_dripfeed = form
+        vary = _BY_CLIENT if shows_dripfeed else _BY_CODING
         self._responses[form] = RenderedServices(
             catalogue.version,
             json_response(plain, 200, vary),
             json_response(compressed, 200, (b"content-encoding", b"gzip"), vary),
             *tags,
-            unmodified=(vary,) if drips else (),
+            unmodified=(vary,) if shows_dripfeed else (),
         )
         return self._responses[form]
 
     async def _render_pieces(self, form: Form, dialect: Dialect, catalogue: Catalogue) -> list[bytes]:
-        price_list, _, extended, drips = form
+        price_list, _, extended, shows_dripfeed = form
         before = self._pieces.get(form, {})
         now: dict[ServiceId, tuple[Service, object, bytes]] = {}
         for at, service in enumerate(await services_on_sale(catalogue, price_list)):
@@ -100,7 +100,7 @@ class ServicesCache:
             rate = catalogue.rate(price_list, service)
             piece = before.get(service.id)
             if piece is None or piece[0] is not service or piece[1] is not rate:
-                piece = (service, rate, dialect.write_service(service, rate, extended, drips=drips))
+                piece = (service, rate, dialect.write_service(service, rate, extended, shows_dripfeed=shows_dripfeed))
             now[service.id] = piece
         self._pieces[form] = now
         return [line for _, _, line in now.values()]

@@ -43,6 +43,7 @@ _MORE: Final = {
     "quarantine": "opensmm.cli.price_sync:quarantine_verbs",
     "below-cost": "opensmm.cli.price_sync:below_cost_verbs",
 }
+"""Verbs of this group in other files."""
 service_verbs: Final = typer.Typer(cls=make_lazy_group(_MORE), help="The price list.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]

@@ -85,13 +85,14 @@ class QuantitySource(StrEnum):
 class TypeParameters(Struct, frozen=True):
     """The parameters of ``add`` that a type needs, besides key, action and service.
 
-    ``own``: the type's own parameters, in the order in which they are checked. ``packaged``: the rate is the price of
-    one, not of 1000. ``link_is_enough``: an order from a page that sends only the link is for the service's minimum.
-    ``profile``: the username is a name or the address of a profile.
+    ``own_parameters``: the type's own parameters, in the order in which they are checked. ``quantity_from``: the
+    source of the quantity of one run. ``packaged``: the rate is the price of one, not of 1000. ``link_is_enough``: an
+    order from a page that sends only the link is for the service's minimum. ``profile``: the username is a name or the
+    address of a profile.
     """
 
-    own: tuple[str, ...] = ()
-    counts: QuantitySource = QuantitySource.QUANTITY
+    own_parameters: tuple[str, ...] = ()
+    quantity_from: QuantitySource = QuantitySource.QUANTITY
     packaged: bool = False
     may_drip: bool = False
     link_is_enough: bool = False
@@ -100,25 +101,32 @@ class TypeParameters(Struct, frozen=True):
 
 TYPE_PARAMETERS: Final[Mapping[ServiceType, TypeParameters]] = {
     ServiceType.DEFAULT: TypeParameters(may_drip=True),
-    ServiceType.PACKAGE: TypeParameters(counts=QuantitySource.ONE, packaged=True),
-    ServiceType.SEO: TypeParameters(own=("keywords",)),
-    ServiceType.CUSTOM_COMMENTS: TypeParameters(own=("comments",), counts=QuantitySource.COMMENTS),
-    ServiceType.CUSTOM_COMMENTS_PACKAGE: TypeParameters(own=("comments",), counts=QuantitySource.ONE, packaged=True),
-    ServiceType.MENTIONS: TypeParameters(own=("usernames",)),
-    ServiceType.MENTIONS_WITH_HASHTAGS: TypeParameters(own=("usernames", "hashtags")),
-    ServiceType.MENTIONS_CUSTOM_LIST: TypeParameters(own=("usernames",), counts=QuantitySource.USERNAMES),
-    ServiceType.MENTIONS_HASHTAG: TypeParameters(own=("hashtag",)),
-    ServiceType.MENTIONS_USER_FOLLOWERS: TypeParameters(own=("username",), profile=True),
-    ServiceType.MENTIONS_MEDIA_LIKERS: TypeParameters(own=("media",), link_is_enough=True),
-    ServiceType.COMMENT_LIKES: TypeParameters(own=("username",)),
-    ServiceType.COMMENT_REPLIES: TypeParameters(own=("username", "comments"), counts=QuantitySource.COMMENTS),
-    ServiceType.POLL: TypeParameters(own=("answer_number",)),
-    ServiceType.INVITES_FROM_GROUPS: TypeParameters(own=("groups",)),
+    ServiceType.PACKAGE: TypeParameters(quantity_from=QuantitySource.ONE, packaged=True),
+    ServiceType.SEO: TypeParameters(own_parameters=("keywords",)),
+    ServiceType.CUSTOM_COMMENTS: TypeParameters(own_parameters=("comments",), quantity_from=QuantitySource.COMMENTS),
+    ServiceType.CUSTOM_COMMENTS_PACKAGE: TypeParameters(
+        own_parameters=("comments",), quantity_from=QuantitySource.ONE, packaged=True
+    ),
+    ServiceType.MENTIONS: TypeParameters(own_parameters=("usernames",)),
+    ServiceType.MENTIONS_WITH_HASHTAGS: TypeParameters(own_parameters=("usernames", "hashtags")),
+    ServiceType.MENTIONS_CUSTOM_LIST: TypeParameters(
+        own_parameters=("usernames",), quantity_from=QuantitySource.USERNAMES
+    ),
+    ServiceType.MENTIONS_HASHTAG: TypeParameters(own_parameters=("hashtag",)),
+    ServiceType.MENTIONS_USER_FOLLOWERS: TypeParameters(own_parameters=("username",), profile=True),
+    ServiceType.MENTIONS_MEDIA_LIKERS: TypeParameters(own_parameters=("media",), link_is_enough=True),
+    ServiceType.COMMENT_LIKES: TypeParameters(own_parameters=("username",)),
+    ServiceType.COMMENT_REPLIES: TypeParameters(
+        own_parameters=("username", "comments"), quantity_from=QuantitySource.COMMENTS
+    ),
+    ServiceType.POLL: TypeParameters(own_parameters=("answer_number",)),
+    ServiceType.INVITES_FROM_GROUPS: TypeParameters(own_parameters=("groups",)),
     ServiceType.SUBSCRIPTIONS: TypeParameters(
-        own=("username", "min", "max", "posts", "old_posts", "delay", "expiry"), counts=QuantitySource.POSTS
+        own_parameters=("username", "min", "max", "posts", "old_posts", "delay", "expiry"),
+        quantity_from=QuantitySource.POSTS,
     ),
     ServiceType.WEB_TRAFFIC: TypeParameters(
-        own=("country", "device", "type_of_traffic", "google_keyword", "referring_url"), may_drip=True
+        own_parameters=("country", "device", "type_of_traffic", "google_keyword", "referring_url"), may_drip=True
     ),
 }
 

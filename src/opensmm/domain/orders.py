@@ -121,8 +121,8 @@ def price_order(
         return Refused(Refusal.SERVICE_UNKNOWN)
     form = TYPE_PARAMETERS[service.type]
     # Clients send parameters of other types too: they must not refuse an order.
-    if form.own and request.details is not NO_DETAILS:
-        request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own))
+    if form.own_parameters and request.details is not NO_DETAILS:
+        request = msgspec.structs.replace(request, details=_keep_only(request.details, form.own_parameters))
     if form.link_is_enough and dialect_rules.link_alone_is_media:
         request = _use_link_as_media(request, service)
     refused = _check_link_and_parameters(request, service, form, dialect_rules, today)
@@ -149,11 +149,11 @@ def normalise(request: AddOrder, catalogue: Catalogue) -> AddOrder:
     drips = form.may_drip and dripfeed.is_requested(request)
     return msgspec.structs.replace(
         request,
-        link="" if form.counts is _POSTS else request.link,
-        quantity=request.quantity if form.counts is _QUANTITY else None,
+        link="" if form.quantity_from is _POSTS else request.link,
+        quantity=request.quantity if form.quantity_from is _QUANTITY else None,
         runs=request.runs if drips else None,
         interval_min=request.interval_min if drips else None,
-        details=_keep_only(request.details, form.own),
+        details=_keep_only(request.details, form.own_parameters),
     )
 
 
@@ -187,11 +187,11 @@ def _check_link_and_parameters(
     request: AddOrder, service: Service, form: TypeParameters, dialect_rules: DialectRules, today: date
 ) -> Refused | None:
     """Refuses a link or own parameters that are malformed. The dialect says which of the two faults is reported."""
-    own = _check_own(request.details, service, form, today) if form.own else None
+    own = _check_own(request.details, service, form, today) if form.own_parameters else None
     link_is_media = form.link_is_enough and request.details.media == request.link
     if own is not None and dialect_rules.own_before_link and not link_is_media:
         return own
-    if form.counts is not _POSTS and not links.acceptable(request.link):
+    if form.quantity_from is not _POSTS and not links.acceptable(request.link):
         return Refused(Refusal.LINK)
     return own
 
@@ -199,10 +199,10 @@ def _check_link_and_parameters(
 def _check_policy(request: AddOrder, form: TypeParameters, catalogue: Catalogue) -> Refused | None:
     """Refuses links, pages, people and groups that the policy denies, or that are too long or too many."""
     policy = catalogue.policy
-    posts = form.counts is _POSTS
+    posts = form.quantity_from is _POSTS
     if not posts and policy.denies(request.link):
         return Refused(Refusal.LINK)
-    if not form.own:
+    if not form.own_parameters:
         return None
     details, link = request.details, "" if posts else request.link
     for name, text in (("media", details.media), ("referring_url", details.referring_url)):
@@ -218,9 +218,9 @@ def _check_policy(request: AddOrder, form: TypeParameters, catalogue: Catalogue)
 
 
 def _check_own(details: TypeDetails, service: Service, form: TypeParameters, today: date) -> Refused | None:
-    if form.counts is _POSTS:
+    if form.quantity_from is _POSTS:
         return subscription_parameters.check(details, service, today)
-    for name in form.own:
+    for name in form.own_parameters:
         if not _OWN_CHECKS[name](details):
             return Refused(Refusal.PARAMETER, name)
     if form.profile and not links.acceptable(details.username):
@@ -248,22 +248,22 @@ _OWN_CHECKS: Final[Mapping[str, Callable[[TypeDetails], bool]]] = {
 
 def _count_units(request: AddOrder, form: TypeParameters) -> int | None:
     """Returns the units of one run; None if the request has no readable quantity."""
-    counts = form.counts
-    if counts is _QUANTITY:
+    source = form.quantity_from
+    if source is _QUANTITY:
         return None if request.quantity == MALFORMED else request.quantity
-    if counts is _COMMENTS:
+    if source is _COMMENTS:
         return len(request.details.comments)
-    if counts is _USERNAMES:
+    if source is _USERNAMES:
         return len(request.details.usernames)
-    if counts is _ONE:
+    if source is _ONE:
         return 1
-    if counts is _POSTS:
+    if source is _POSTS:
         return 0
-    assert_never(counts)
+    assert_never(source)
 
 
 def _check_quantity(quantity: int | None, service: Service, form: TypeParameters) -> Refused | None:
-    if form.counts is _ONE or form.counts is _POSTS:
+    if form.quantity_from is _ONE or form.quantity_from is _POSTS:
         return None
     return Refused(Refusal.QUANTITY) if quantity is None else check_range(service, quantity, quantity)
 
@@ -284,7 +284,7 @@ def _price(
 ) -> PricedOrder:
     runs, interval_min = (request.runs or 1, request.interval_min or 0) if drips else (1, 0)
     rate = catalogue.rate(price_list, service)
-    posts = form.counts is _POSTS
+    posts = form.quantity_from is _POSTS
     return PricedOrder(
         service=service,
         link=request.details.username if posts else request.link,
@@ -293,7 +293,7 @@ def _price(
         interval_min=interval_min,
         rate=rate,
         charge=pricing.charge(rate, quantity * runs, packaged=form.packaged),
-        details=request.details if form.own else NO_DETAILS,
+        details=request.details if form.own_parameters else NO_DETAILS,
         packaged=form.packaged,
         state=_ACTIVE if posts else _OPEN,
         price_list=price_list,

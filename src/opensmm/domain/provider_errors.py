@@ -443,6 +443,7 @@ _REFUSAL: Final = (
         """
     ),
 )
+# Wider than the words for ``meaning``: all that follows from these is that a refusal is not believed.
 _PASSING: Final = compile_english(
     r"maintenance|temporar|unavailable|try\ again|api\ key|your\ account|busy|overload|key\ is|account\ is"
 )

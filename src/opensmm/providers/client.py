@@ -158,7 +158,7 @@ class PanelClient:
     async def cancels(self, orders: list[str]) -> list[bool | Declined]:
         """Requests cancels. Both dialects document a list only, even for one order."""
         request = IdListRequest(
-            self.forms, "cancel", lambda ids: self._send(CancelOrders(ids), turned_away=True), singular=False
+            self.forms, "cancel", lambda ids: self._send(CancelOrders(ids), accept_4xx=True), singular=False
         )
         return await request.fetch(orders, provider_answers.read_cancels)
 
@@ -199,10 +199,10 @@ class PanelClient:
             raise _unreadable(body, CallCode.NO_PRICE_LIST)
         return price_list
 
-    async def _send(self, request: Request, within_s: float | None = None, *, turned_away: bool = False) -> bytes:
+    async def _send(self, request: Request, within_s: float | None = None, *, accept_4xx: bool = False) -> bytes:
         """Returns the body of a response; raises NoAnswer without one.
 
-        ``turned_away``: an error text with a status from 400 to 499, except 429, is a response too.
+        ``accept_4xx``: an error text with a status from 400 to 499, except 429, is a response too.
         """
         import aiohttp
 
@@ -211,7 +211,7 @@ class PanelClient:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RuntimeError) as error:
             # The cause is dropped: its text is not redacted, and a traceback would show it.
             raise NoAnswer(call_fault(error, self._redaction, within_s or self._timeout_s)) from None
-        refused = turned_away and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+        refused = accept_4xx and 400 <= answer.status < 500 and answer.status != HTTPStatus.TOO_MANY_REQUESTS
         if answer.status >= 300 and not (refused and provider_answers.read_error(answer.body)):
             words = provider_answers.read_error(answer.body) or excerpt(answer.body)
             raise NoAnswer(_status_fault(answer.status, words))

@@ -10,13 +10,13 @@ from opensmm.web.pages import Pages
 class Application:
     """Passes requests on to the API or the pages. The API connects when the server starts, and closes when it ends.
 
-    ``direct_answers`` is for our server, which passes whole requests to the API; see ``api.protocol``.
+    ``handlers_by_path`` is for our server, which passes whole requests to the API; see ``api.protocol``.
     """
 
     def __init__(self, endpoint: Endpoint, pages: Pages | None = None) -> None:
         self._endpoint = endpoint
         self._pages = pages
-        self.direct_answers = endpoint.direct_answers()
+        self.handlers_by_path = endpoint.handlers_by_path()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Returns the awaitable of the API or the pages: a coroutine around it would cost time at each step."""

@@ -238,15 +238,15 @@ from unnest(%s::bigint[], %s::text[], %s::bytea[], %s::bigint[]) as a
 
 
 async def remember(
-    connection: Connection, names: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
+    connection: Connection, records: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
 ) -> None:
     """Writes records of idempotency keys, from whose time (None: the database's clock) they are kept."""
-    if names:
+    if records:
         arrays = (
-            [customer for customer, _ in names],
-            [key for _, key in names],
-            [record.fingerprint for record in names.values()],
-            [record.order for record in names.values()],
+            [customer for customer, _ in records],
+            [key for _, key in records],
+            [record.fingerprint for record in records.values()],
+            [record.order for record in records.values()],
         )
         await connection.execute(_REMEMBER, [at, *arrays])
 

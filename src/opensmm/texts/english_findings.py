@@ -11,6 +11,7 @@ _LIMITS: Final = "see `A pooler in between` in docs/operating.md for what to set
 _V1_ADDS: Final = (
     "Panels of the v1 family read their balance and then write it: of two adds at once, one may get no answer."
 )
+# Advice and ends of sentences that several findings share.
 _START: Final = "start `opensmm worker` or `opensmm serve`; its log says why it went"
 _TELL: Final = "see the providers below; one that knows no such action must be told by hand"
 _CHARGE: Final = "`opensmm orders show ORDER` of a paused subscription tells why; without funds for a day it is stopped"

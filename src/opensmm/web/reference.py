@@ -173,12 +173,14 @@ def _choose_notes(text: CallText, dialect: Dialect) -> tuple[str, ...]:
 def _build_add_form(kind: ServiceType, dialect: str, texts: Texts) -> AddForm:
     form = TYPE_PARAMETERS[kind]
     only_link = form.link_is_enough and dialect == "v1"
-    names = [] if form.counts is QuantitySource.POSTS else ["link"]
-    if form.counts is QuantitySource.QUANTITY:
+    names = [] if form.quantity_from is QuantitySource.POSTS else ["link"]
+    if form.quantity_from is QuantitySource.QUANTITY:
         names.append("quantity")
-    required = {"link"} if only_link else {*names, *form.own} - _OPTIONAL
-    names += [*form.own, *(("runs", "interval") if form.may_drip else ())]
-    billed = texts.billed_packaged if form.packaged else texts.drips if form.may_drip else texts.billed[form.counts]
+    required = {"link"} if only_link else {*names, *form.own_parameters} - _OPTIONAL
+    names += [*form.own_parameters, *(("runs", "interval") if form.may_drip else ())]
+    billed = (
+        texts.billed_packaged if form.packaged else texts.drips if form.may_drip else texts.billed[form.quantity_from]
+    )
     return AddForm(
         type=V1_TYPE[kind] if dialect == "v1" else kind.value,
         name=texts.types[kind],

@@ -76,10 +76,10 @@ class Dialect(ABC):
     def write_balance(self, balance: BalanceView) -> bytes: ...
 
     @abstractmethod
-    def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
+    def write_service(self, service: Service, rate: Decimal, extended: bool, shows_dripfeed: bool = False) -> bytes:
         """Writes one line of the price list, at the caller's rate, to be joined by ``write_services``.
 
-        ``drips``: v2 states whether it takes drip-feeds. v1, and an extended line, always do.
+        ``shows_dripfeed``: v2 states whether it takes drip-feeds. v1, and an extended line, always do.
         """
 
     @abstractmethod

@@ -27,7 +27,7 @@ class _V1(Dialect):
     def write_balance(self, balance: BalanceView) -> bytes:
         return f'{{"status":"success",{write_balance_keys(balance)}}}'.encode()
 
-    def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
+    def write_service(self, service: Service, rate: Decimal, extended: bool, shows_dripfeed: bool = False) -> bytes:
         line: dict[str, object] = {
             "service": str(service.id),
             "name": service.name,

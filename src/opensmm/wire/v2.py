@@ -25,7 +25,7 @@ class _V2(Dialect):
     def write_balance(self, balance: BalanceView) -> bytes:
         return f"{{{write_balance_keys(balance)}}}".encode()
 
-    def write_service(self, service: Service, rate: Decimal, extended: bool, drips: bool = False) -> bytes:
+    def write_service(self, service: Service, rate: Decimal, extended: bool, shows_dripfeed: bool = False) -> bytes:
         line: dict[str, object] = {
             "service": service.id,
             "name": service.name,
@@ -37,7 +37,7 @@ class _V2(Dialect):
             "refill": service.refill,
             "cancel": service.cancel,
         }
-        if drips or extended:
+        if shows_dripfeed or extended:
             line["dripfeed"] = service.dripfeed
         if extended:
             line |= {

@@ -34,7 +34,7 @@ async def find_records(
     connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
     known = connection.store.idempotency
-    return {name: IdempotencyRecord(known[name][0], OrderId(known[name][1])) for name in pairs if name in known}
+    return {pair: IdempotencyRecord(known[pair][0], OrderId(known[pair][1])) for pair in pairs if pair in known}
 
 
 async def find_active_links(
@@ -121,10 +121,10 @@ def _keep(store: Store, customer: CustomerId, draft: PricedOrder, now: datetime)
 
 
 async def remember(
-    connection: Connection, names: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
+    connection: Connection, records: Mapping[tuple[CustomerId, str], IdempotencyRecord], at: datetime | None
 ) -> None:
-    for name, known in names.items():
-        connection.store.insert(connection.store.idempotency, name, (known.fingerprint, known.order))
+    for pair, record in records.items():
+        connection.store.insert(connection.store.idempotency, pair, (record.fingerprint, record.order))
 
 
 async def hold_links(connection: Connection, orders: Sequence[tuple[CustomerId, OrderId, PricedOrder]]) -> None:
