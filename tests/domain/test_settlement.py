@@ -42,6 +42,18 @@ def test_what_was_delivered_is_earned_and_the_rest_goes_back(remains, transfers,
     assert (transfers, end) == (made.transfers, made.end)
 
 
+def test_the_refund_of_one_run_is_rounded_down():
+    """A unit costs half of the smallest amount: of a charge of 2 for four units, 0.5 are earned and 1.5 are not."""
+    made = settle(sold("0.005", quantity=4, remains=3), [EndedRun(ORDER, 1, 3)])
+    assert (earn(1), give_back(1)) == made.transfers
+
+
+def test_a_part_of_a_later_run_is_off_by_less_than_the_smallest_amount_either_way():
+    """Each run delivers a unit of 0.5: exact totals go from 0 to 0.5, then from 1.5 to 2, and are rounded up."""
+    made = [settle(sold("0.005", quantity=3, runs=2), [EndedRun(ORDER, run, 2)]) for run in (1, 2)]
+    assert [(earn(1), give_back(1)), (give_back(1, run=2),)] == [settlement.transfers for settlement in made]
+
+
 def test_a_package_goes_back_whole():
     made = settle(sold("4.75", quantity=1, remains=1, packaged=True), [EndedRun(ORDER, 1, 1)])
     assert ((give_back(475_000),), OrderEnd(OrderState.CANCELED, 1)) == (made.transfers, made.end)

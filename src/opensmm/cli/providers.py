@@ -48,6 +48,7 @@ from opensmm.texts.sentences import quote_command
 from opensmm.texts.speech import ENGLISH
 
 _FOLLOWING: Final = {"sync": "opensmm.cli.price_sync:sync_now", "follow": "opensmm.cli.price_sync:follow"}
+"""Verbs of this group in another file."""
 provider_verbs: Final = typer.Typer(
     cls=make_lazy_group(_FOLLOWING), help="Providers: other panels, the sandbox, your staff.", no_args_is_help=True
 )

@@ -261,7 +261,8 @@ update delivery d set due = a.due from unnest(%s::bigint[], %s::int[], %s::times
 where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run = (
     select min(n.run) from delivery n
     where n.order_id = a.order_id and n.run >= a.run and n.state = '{DeliveryState.QUEUED}')
-  -- Another run than the one named takes its time only if it has none, and loses it only if none before it was sent.
+  -- Another run than the named one takes a time only if it has none, and loses its own only if none before was sent,
+  -- from the named one on.
   and (d.run = a.run
     or (d.due is null and a.due is not null)
     or (a.due is null and not exists (
@@ -272,8 +273,9 @@ where d.order_id = a.order_id and d.state = '{DeliveryState.QUEUED}' and d.run =
 async def schedule_runs(connection: Connection, runs: Sequence[tuple[OrderId, int, datetime | None]]) -> None:
     """Sets the times at which runs of drip-feeds are due, or removes them (None). Changes queued runs only.
 
-    If the operator has ended a named run, the next queued one takes its place: a time that it has already stays, and is
-    removed only if no run between the two was ever sent. The caller has locked the run before the named one.
+    If the operator has ended a named run, the next queued one takes its place. A time that it has already stays, and is
+    removed only if no run from the named one up to it was ever sent. The caller has locked the run before the named
+    one.
     """
     if runs:
         arrays = [order for order, _, _ in runs], [number for _, number, _ in runs], [due for _, _, due in runs]
