@@ -73,7 +73,7 @@ async def test_a_process_that_nobody_asks_looks_seldom_until_a_key_is_looked_up(
         return len(looks) > before + 1
 
     before = 0
-    monkeypatch.setattr(api.panel, "look_at_catalogue", count_look)
+    monkeypatch.setattr(api.panel, "refresh_catalogue", count_look)
     monkeypatch.setattr("opensmm.api.endpoint.IDLE_CHECK_INTERVAL_S", 3600.0)
     await until(looks_often)
     at[0] += IDLE_AFTER_S + 1

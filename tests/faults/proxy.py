@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 KEEP: Final = re.compile(rb"insert into batch \(id, created, orders\)", re.IGNORECASE)
 """The statement that keeps orders; where it commits by itself there is no COMMIT to be seen."""
-COMMIT: Final = re.compile(rb"\s*commit\b", re.IGNORECASE)
+COMMIT: Final = re.compile(rb"\A\s*commit\b", re.IGNORECASE)
+"""The statement itself: the word may also stand in another statement's comment."""
 
 
 class Cut(Enum):

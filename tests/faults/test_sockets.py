@@ -388,8 +388,8 @@ async def test_who_has_sent_all_that_it_will_is_answered_before_the_end(api, ann
 async def test_a_stop_waits_for_what_the_database_may_keep(api, ann, stocked, monkeypatch):
     """The database stands still, the server is told to stop: no 503 for an order that is kept."""
     monkeypatch.setattr(server, "GRACE_S", 0)
-    for module in (batcher, prepared):
-        monkeypatch.setattr(module, "WITHIN_S", HANG_S)
+    monkeypatch.setattr(batcher, "BATCH_WITHIN_S", HANG_S)
+    monkeypatch.setattr(prepared, "WITHIN_S", HANG_S)
     order = request(f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode())
     async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:
         assert (200, {"order": 1}) == await said_to(port, order)

@@ -95,7 +95,7 @@ WORKER: Final[dict[str, Point]] = {
     "progress written, not committed": (_after, polling, "record"),
     "followed": (_after, StatusPoller, "_record"),
     "cancel passed on, not recorded": (_after, PanelClient, "cancels"),
-    "cancel recorded, not committed": (_after, polling, "passed"),
+    "cancel recorded, not committed": (_after, polling, "record_cancels"),
     "subscription heard, not recorded": (_after, PanelClient, "watch"),
     "post made, not committed": (_after, subscriptions, "make"),
     "refill asked for, not recorded": (_after, PanelClient, "refills"),
