@@ -11,7 +11,6 @@ from opensmm.cli.serving import Port, report_faults
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.runtime import logs
-from opensmm.runtime.child import tell_waiting
 from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.runtime.demo import PROVIDER_TIMEOUT_S, DemoKeys, fill_panel, wait_for_answer
 from opensmm.runtime.processes import StopSignal, watch
@@ -33,10 +32,7 @@ def demo(
     os.environ.setdefault("OPENSMM_PROVIDER_TIMEOUT", PROVIDER_TIMEOUT_S)
     config, stop, steps = read_config(data), StopSignal(), Stages(err)
     with report_faults(), steps:
-        stack = Stack(
-            config, LOOPBACK, port, api_processes=1, speed=speed, waiting=tell_waiting, report=steps,
-            stopped=lambda: stop.wait(0),
-        )  # fmt: skip
+        stack = Stack(config, LOOPBACK, port, api_processes=1, speed=speed, report=steps, stopped=lambda: stop.wait(0))
         logs.set_up(config.log_level)
         with stack.running() as urls:
             if stop.wait(0):  # the first start takes a while, and the operator may have stopped it

@@ -17,7 +17,6 @@ from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime import logs
-from opensmm.runtime.child import tell_waiting
 from opensmm.runtime.crashes import LEASH
 from opensmm.runtime.processes import Process, StopSignal, run_to_its_end, watch
 from opensmm.runtime.serving import LOOPBACK, MetricsAddress, listen, run_api, run_sandbox, run_worker
@@ -51,7 +50,7 @@ def api(
     with report_faults(), Stages(err) as report:
         listening = _open_socket(fd, host, port)
         run_api(
-            config, listening, pages=pages, waiting=tell_waiting, metrics_at=MetricsAddress(metrics_port, metrics_host),
+            config, listening, pages=pages, metrics_at=MetricsAddress(metrics_port, metrics_host),
             started=partial(_answer_started, listening, json=json), report=report,
         )  # fmt: skip
 
@@ -73,7 +72,7 @@ def worker(
 
     with report_faults(), Stages(err) as report:
         address = MetricsAddress(metrics_port, metrics_host)
-        run_worker(config, sandbox_url, waiting=tell_waiting, metrics_at=address, started=started, report=report)
+        run_worker(config, sandbox_url, metrics_at=address, started=started, report=report)
 
 
 def sandbox(
@@ -89,7 +88,7 @@ def sandbox(
     with report_faults(), Stages(err) as report:
         listening = _open_socket(fd, LOOPBACK, port)
         started = partial(_answer_started, listening, json=json)
-        run_sandbox(config, listening, speed, waiting=tell_waiting, started=started, report=report)
+        run_sandbox(config, listening, speed, started=started, report=report)
 
 
 def serve(
@@ -109,7 +108,7 @@ def serve(
     config, steps = read_config(data), Stages(err)
     with report_faults(), steps:
         stack = Stack(
-            config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None, waiting=tell_waiting,
+            config, host, port, api_processes=api_processes, speed=1.0 if with_sandbox else None,
             metrics_at=MetricsAddress(metrics_port, metrics_host), report=steps, stopped=lambda: stop.wait(0),
         )  # fmt: skip
         logs.set_up(config.log_level)

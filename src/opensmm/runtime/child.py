@@ -65,16 +65,11 @@ def run(data: Path, role: Role) -> None:
     match role:
         case ApiProcess():
             listening = socket.socket(fileno=role.socket)
-            run_api(config, listening, pages=True, waiting=tell_waiting, metrics_at=role.metrics_at)
+            run_api(config, listening, pages=True, metrics_at=role.metrics_at)
         case WorkerProcess():
-            run_worker(config, role.sandbox_url, waiting=tell_waiting, metrics_at=role.metrics_at)
+            run_worker(config, role.sandbox_url, metrics_at=role.metrics_at)
         case SandboxProcess():
-            run_sandbox(config, socket.socket(fileno=role.socket), role.speed, waiting=tell_waiting)
-
-
-def tell_waiting(why: Unavailable) -> None:
-    """Reports on standard error why a start waits for the database."""
-    _tell(f"waiting for the database: {_words(why)}")
+            run_sandbox(config, socket.socket(fileno=role.socket), role.speed)
 
 
 def _words(error: Exception) -> str:
@@ -89,16 +84,12 @@ def _words(error: Exception) -> str:
     return str(error)
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(f"opensmm: {text}\n")
-
-
 def main() -> None:
     _, data, role = sys.argv[1:]
     try:
         run(Path(data), msgspec.json.decode(role, type=Role))
     except (OperatorRefusal, Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        _tell(_words(error))
+        sys.stderr.write(f"opensmm: {_words(error)}\n")
         sys.exit(UNAVAILABLE)
     except Exception as error:
         log_and_end(error)

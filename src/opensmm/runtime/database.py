@@ -1,6 +1,7 @@
 """Preparation of the database when the panel starts: migrations, checks of its settings, the pepper."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 from opensmm.actions import starting
@@ -10,9 +11,6 @@ from opensmm.domain.codes import Report, no_report
 from opensmm.store import schema
 from opensmm.store.connection import Connection, connect
 from opensmm.store.embedded import DatabaseUrls
-
-Waiting = Callable[[Unavailable], None]
-"""Called with the reason while a start waits for the database."""
 
 
 def bring_up_to_date(urls: DatabaseUrls, report: Report = no_report) -> list[str]:
@@ -31,22 +29,22 @@ async def find_pepper(connection: Connection, config: Config, make: Callable[[],
     return await choose_pepper(connection, pepper, make or config.pepper)
 
 
-def wait_for_primary(url: str, waiting: Waiting, stopped: Callable[[], bool]) -> None:
+def wait_for_primary(url: str, stopped: Callable[[], bool]) -> None:
     """Waits until the database accepts writes, or ``stopped`` returns True."""
-    asyncio.run(starting.wait_for_primary(url, waiting, stopped))
+    asyncio.run(starting.wait_for_primary(url, _report_waiting, stopped))
 
 
-def check(url: str, config: Config, waiting: Waiting, stopped: Callable[[], bool] = lambda: False) -> None:
+def check(url: str, config: Config, stopped: Callable[[], bool] = lambda: False) -> None:
     """Waits for a database that accepts writes, as after a failover or a boot, and checks that the panel can use it.
 
     Raises Misconfigured, Unavailable or OperatorRefusal if it cannot. The app's role is checked too: the panel does not
     start with one that may change the books.
     """
-    asyncio.run(_check(url, config, waiting, stopped))
+    asyncio.run(_check(url, config, stopped))
 
 
-async def _check(url: str, config: Config, waiting: Waiting, stopped: Callable[[], bool]) -> None:
-    connection = await starting.first_connection(url, waiting, stopped)
+async def _check(url: str, config: Config, stopped: Callable[[], bool]) -> None:
+    connection = await starting.first_connection(url, _report_waiting, stopped)
     try:
         if config.database_url:
             # A pooler may have a single connection for us, which the probes of ``check`` need.
@@ -59,3 +57,10 @@ async def _check(url: str, config: Config, waiting: Waiting, stopped: Callable[[
         await find_pepper(connection, config, config.shared_pepper)
     finally:
         await connection.close()
+
+
+def _report_waiting(why: Unavailable) -> None:
+    """Reports on standard error why a start waits. Loads the texts only now, since most starts never need them."""
+    from opensmm.texts.speech import ENGLISH
+
+    sys.stderr.write(f"opensmm: waiting for the database: {ENGLISH.fault(why)}\n")

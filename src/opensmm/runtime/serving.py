@@ -1,6 +1,6 @@
 """The processes of a running panel: API, worker and sandbox.
 
-Each imports only what it needs, and does so before it waits for the database.
+Each imports only what it needs. The API and the sandbox do so before they wait for the database.
 """
 
 import contextlib
@@ -17,7 +17,6 @@ from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.domain.codes import Report, no_report
 from opensmm.runtime import database, logs, privileges
-from opensmm.runtime.database import Waiting
 from opensmm.runtime.privileges import Successor
 from opensmm.runtime.processes import allow_open_files, stop_event, wait_for_release, watch_leash
 from opensmm.store.embedded import DatabaseUrls, run_database
@@ -55,11 +54,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _database(config: Config, waiting: Waiting, report: Report) -> Iterator[DatabaseUrls]:
+def _database(config: Config, report: Report) -> Iterator[DatabaseUrls]:
     """Runs or joins the database for the block, and checks it first. Waits until the parent releases this process."""
     wait_for_release()
     with run_database(config, report) as urls:
-        database.check(urls.app, config, waiting)
+        database.check(urls.app, config)
         yield urls
 
 
@@ -68,7 +67,6 @@ def run_api(
     listening: socket.socket,
     *,
     pages: bool,
-    waiting: Waiting,
     metrics_at: MetricsAddress = NO_METRICS,
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
@@ -85,7 +83,7 @@ def run_api(
     site = _load_pages() if pages else None
     prepare = None if site is None else site.prepare
     privileges.load_closed_code(config, prepare, without=_NOT_FOR_API)
-    with _database(config, waiting, report) as urls:
+    with _database(config, report) as urls:
         logs.set_up(config.log_level)
         allow_open_files()
         successor = privileges.choose_successor(config, urls.app)
@@ -111,7 +109,6 @@ def run_worker(
     config: Config,
     sandbox_url: str = "",
     *,
-    waiting: Waiting,
     metrics_at: MetricsAddress = NO_METRICS,
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
@@ -120,7 +117,7 @@ def run_worker(
     import uvloop
 
     privileges.load_closed_code(config, without=_NOT_FOR_WORKER)
-    with _database(config, waiting, report) as urls:
+    with _database(config, report) as urls:
         started()
         logs.set_up(config.log_level)
         allow_open_files()
@@ -169,7 +166,6 @@ def run_sandbox(
     listening: socket.socket,
     speed: float,
     *,
-    waiting: Waiting,
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
 ) -> None:
@@ -178,7 +174,7 @@ def run_sandbox(
     from opensmm.runtime.asgi_server import run_server
 
     privileges.load_closed_code(config)
-    with _database(config, waiting, report) as urls:
+    with _database(config, report) as urls:
         started()
         logs.set_up(config.log_level)
         successor = privileges.choose_successor(config, urls.app)

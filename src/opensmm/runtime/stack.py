@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from opensmm.base.errors import Unavailable
 from opensmm.config import Config
 from opensmm.domain.codes import Report, no_report
 from opensmm.runtime import database
@@ -16,8 +15,7 @@ from opensmm.store.embedded import DatabaseUrls, EmbeddedPostgres
 class Stack:
     """A whole panel: database, API behind one port, worker, and the sandbox if ``speed`` is given.
 
-    ``waiting`` is called with the reason while the start waits for the database. Raises Misconfigured if a port cannot
-    be had.
+    Raises Misconfigured if a port cannot be had.
     """
 
     def __init__(
@@ -28,13 +26,11 @@ class Stack:
         *,
         api_processes: int,
         speed: float | None,
-        waiting: Callable[[Unavailable], None],
         metrics_at: MetricsAddress = NO_METRICS,
         report: Report = no_report,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config = config
-        self._waiting = waiting
         self._stopped = stopped
         self._metrics_at = metrics_at
         self._listening = listen(host, port)
@@ -63,9 +59,9 @@ class Stack:
             if self.embedded is not None:
                 urls = self.embedded.start()
             if self.config.database_url:
-                database.wait_for_primary(urls.app, self._waiting, self._stopped)
+                database.wait_for_primary(urls.app, self._stopped)
             database.bring_up_to_date(urls, self._report)
-            database.check(urls.app, self.config, self._waiting, self._stopped)
+            database.check(urls.app, self.config, self._stopped)
             yield urls
         finally:
             self._stop()
