@@ -8,11 +8,11 @@ import dis
 import gc
 import pkgutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import resolve_name
 from pathlib import Path
-from threading import Event
 from types import CodeType, FunctionType
 from typing import Final
 
@@ -30,7 +30,6 @@ START_ONLY: Final = frozenset(
 )
 """Modules that only the start needs. By now the tables are made, the arguments parsed and the pages rendered."""
 
-_is_complete: Final = Event()
 _IMPORT, _CONSTANT, _EXTENDED = (dis.opmap[name] for name in ("IMPORT_NAME", "LOAD_CONST", "EXTENDED_ARG"))
 _NOTHING: Final = frozenset((_EXTENDED, dis.opmap["CACHE"]))
 """Instructions that put nothing on the stack."""
@@ -42,14 +41,12 @@ def loaded_files() -> list[Path]:
     return [Path(file) for file in files if file]
 
 
-def import_the_rest(without: Collection[str] = ()) -> None:
+@cache
+def import_the_rest(without: tuple[str, ...] = ()) -> None:
     """Imports every module that the loaded code may import later, and what that may import in its turn.
 
     Packages named in ``without`` are left out. A second call does nothing: what the first imported is complete.
     """
-    if _is_complete.is_set():
-        return
-    _is_complete.set()
     left_out = TOOLS | START_ONLY | set(without)
     for name in (*FROM_C, *(inner for package in WHOLE for inner in _find_modules(package))):
         _try_to_import(name)

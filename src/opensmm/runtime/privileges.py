@@ -6,7 +6,7 @@ restarts them, starts and stops PostgreSQL as another user, and has no network t
 
 import os
 import pwd
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,14 @@ class Successor:
     user: pwd.struct_passwd
     closed: bool
 
-    def take_over(self, prepare: Callable[[], None] | None = None, without: Sequence[str] = ()) -> None:
+    def take_over(self, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()) -> None:
         """Drops root for good, once the code is loaded that is closed to the user: see ``load_closed_code``."""
         if self.closed:
             _load(prepare, without)
         become(self.user)
 
 
-def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, without: Sequence[str] = ()) -> None:
+def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()) -> None:
     """Loads all of the code, as root, if it is closed to the user that this process will become. Needs no database.
 
     Calls ``prepare`` before, which reads the other files; leaves out packages named in ``without``. A panel whose
@@ -61,7 +61,7 @@ def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, 
             _load(prepare, without)
 
 
-def _load(prepare: Callable[[], None] | None, without: Sequence[str]) -> None:
+def _load(prepare: Callable[[], None] | None, without: tuple[str, ...]) -> None:
     if prepare is not None:
         prepare()
     preloading.import_the_rest(without)
