@@ -48,7 +48,7 @@ def api(
     config = read_config(data)
     _hold_database(config)
     with report_faults(), Stages(err) as report:
-        listening = _open_socket(fd, host, port)
+        listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
         run_api(
             config, listening, pages=pages, metrics_at=MetricsAddress(metrics_port, metrics_host),
             started=partial(_answer_started, listening, json=json), report=report,
@@ -78,7 +78,6 @@ def worker(
 def sandbox(
     port: Port = 8766,
     speed: Annotated[float, typer.Option("--speed", help="How many times faster its time runs.", min=0.01)] = 1.0,
-    fd: SocketNumber = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -86,7 +85,7 @@ def sandbox(
     config = read_config(data)
     _hold_database(config)
     with report_faults(), Stages(err) as report:
-        listening = _open_socket(fd, LOOPBACK, port)
+        listening = listen(LOOPBACK, port)
         started = partial(_answer_started, listening, json=json)
         run_sandbox(config, listening, speed, started=started, report=report)
 
@@ -142,11 +141,6 @@ def _hold_database(config: Config) -> None:
     with report_faults(), open_database(config):
         code = run_to_its_end(Process([sys.executable, "-m", "opensmm", *sys.argv[1:]]), StopSignal())
     raise typer.Exit(code)
-
-
-def _open_socket(fd: int | None, host: str, port: int) -> socket.socket:
-    """Returns the socket that a parent process handed down, or a new one."""
-    return socket.socket(fileno=fd) if fd is not None else listen(host, port)
 
 
 def _answer_started(listening: socket.socket, *, json: bool) -> None:
