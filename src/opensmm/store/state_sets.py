@@ -10,7 +10,7 @@ from opensmm.domain.catalogue import Halt
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.ledger import TransferKind
-from opensmm.domain.orders import ENDED_ORDER_STATES, LIVE_ORDER_STATES, ORDER_TRANSITIONS, OrderState
+from opensmm.domain.orders import LIVE_ORDER_STATES, ORDER_TRANSITIONS, OrderState
 from opensmm.domain.refills import ENDED_REFILLS, OPEN_REFILLS
 from opensmm.domain.subscriptions import WAITING, PostState
 from opensmm.domain.transitions import State, before
@@ -32,7 +32,6 @@ UNANSWERED: Final = listed((AttemptOutcome.SENDING, AttemptOutcome.UNSURE))
 """Attempts whose outcome may still be recorded."""
 DELIVERED: Final = listed((DeliveryState.COMPLETED, DeliveryState.PARTIAL))
 LIVE: Final = listed(LIVE_ORDER_STATES)
-ENDED_ORDER: Final = listed(ENDED_ORDER_STATES)
 SUBSCRIBED: Final = listed(before(ORDER_TRANSITIONS, OrderState.ACTIVE) | before(ORDER_TRANSITIONS, OrderState.PAUSED))
 """Orders for future posts."""
 OPEN_REFILL: Final = listed(OPEN_REFILLS)
