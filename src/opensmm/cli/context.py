@@ -211,21 +211,30 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[Result]
     It starts the embedded PostgreSQL if that does not run, and creates the tables of a new panel. It ends the verb if
     the database cannot be used, or the operator is refused.
     """
-    try:
-        with open_database(config) as urls:
-            try:
-                return asyncio.run(_run_connected(urls.app, work))
-            except NoTables:
-                # Only a new panel gets its tables here: an older one may be running.
-                if config.database_url:
-                    raise
-            with Stages(err) as report:
-                bring_up_to_date(urls, report)
+    with report_faults(), open_database(config) as urls:
+        try:
             return asyncio.run(_run_connected(urls.app, work))
+        except NoTables:
+            # Only a new panel gets its tables here: an older one may be running.
+            if config.database_url:
+                raise
+        with Stages(err) as report:
+            bring_up_to_date(urls, report)
+        return asyncio.run(_run_connected(urls.app, work))
+
+
+@contextmanager
+def report_faults(refusal_code: int | None = None) -> Iterator[None]:
+    """Ends the verb with words and an exit code if the database cannot be used, or the operator is refused.
+
+    ``refusal_code`` is the exit code of a refusal, if not the usual one.
+    """
+    try:
+        yield
+    except OperatorRefusal as refused:
+        refuse(refused, refusal_code)
     except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
         give_up(error)
-    except OperatorRefusal as refused:
-        refuse(refused)
     except PanelError as error:
         fail(str(error))
 

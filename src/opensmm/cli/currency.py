@@ -3,20 +3,18 @@
 import asyncio
 from typing import Annotated
 
-import psycopg
 import typer
 
 from opensmm.actions.currency import set_currency
-from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.cli.context import (
     Data,
     Json,
     answer,
     by,
-    give_up,
     open_database,
     read_config,
     read_existing_config,
+    report_faults,
     with_database,
 )
 from opensmm.config import Config
@@ -35,10 +33,8 @@ def currency(
         present = with_database(read_existing_config(data), catalogue.currency)
         answer({"currency": present}, present, json=json)
         return
-    try:
+    with report_faults():
         new = _set(read_config(data), code)
-    except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        give_up(error)
     answer({"currency": new}, f"the panel's currency is {new}", json=json)
 
 

@@ -2,29 +2,25 @@
 
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from opensmm.base.errors import Misconfigured
 from opensmm.cli.context import (
     FAILED,
     Data,
     Json,
     answer,
     err,
-    give_up,
     open_database,
     out,
     read_config,
     read_existing_config,
-    refuse,
+    report_faults,
     with_database,
 )
 from opensmm.cli.stages import Stages
-from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime.crashes import UNAVAILABLE
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import invariants
@@ -36,14 +32,9 @@ from opensmm.texts.speech import ENGLISH
 def migrate(data: Data = None, json: Json = False) -> None:
     """Bring the database's tables up to date, as their owner, and set the rights of the app's role."""
     config = read_config(data)
-    try:
-        with open_database(config) as urls, Stages(err) as report:
-            urls.must_own()
-            applied = bring_up_to_date(urls, report)
-    except (Misconfigured, psycopg.OperationalError) as error:
-        give_up(error)
-    except OperatorRefusal as refused:
-        refuse(refused, UNAVAILABLE)
+    with report_faults(UNAVAILABLE), open_database(config) as urls, Stages(err) as report:
+        urls.must_own()
+        applied = bring_up_to_date(urls, report)
     answer({"applied": applied}, "\n".join(applied) or "nothing to do: the tables are up to date", json=json)
 
 

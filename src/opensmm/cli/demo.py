@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 import typer
 
-from opensmm.cli.context import Data, Json, answer, err, fail, now, read_config
-from opensmm.cli.serving import Port, report_faults
+from opensmm.cli.context import Data, Json, answer, err, fail, now, read_config, report_faults
+from opensmm.cli.serving import Port
 from opensmm.cli.stages import Stages
 from opensmm.domain.codes import NO_FIELDS, StageCode
 from opensmm.runtime import logs

@@ -1,21 +1,16 @@
 """``api``, ``worker``, ``sandbox`` and ``serve``: the processes of a running panel."""
 
-import contextlib
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Final
 
-import psycopg
 import typer
 
-from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.cli.context import MISUSED, Data, Json, answer, err, fail, give_up, open_database, read_config, refuse
+from opensmm.cli.context import MISUSED, Data, Json, answer, err, fail, open_database, read_config, report_faults
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
-from opensmm.domain.codes import OperatorRefusal
 from opensmm.runtime import logs
 from opensmm.runtime.crashes import LEASH
 from opensmm.runtime.processes import Process, StopSignal, run_to_its_end, watch
@@ -117,17 +112,6 @@ def serve(
             url = f"http://{host}:{stack.port}"
             answer({"url": url}, f"the panel serves at {url}", json=json)
             watch(stack.processes, stack.embedded, stop)
-
-
-@contextlib.contextmanager
-def report_faults() -> Iterator[None]:
-    """Ends the verb with words and an exit code if the database cannot be used."""
-    try:
-        yield
-    except OperatorRefusal as refused:
-        refuse(refused)
-    except (Misconfigured, Unavailable, psycopg.OperationalError) as error:
-        give_up(error)
 
 
 def _hold_database(config: Config) -> None:
