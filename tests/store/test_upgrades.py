@@ -168,6 +168,22 @@ def test_v1_providers_from_before_take_what_they_took_and_health_names_the_verb(
     ]
 
 
+def test_plain_comments_of_columns_change_no_table(database):
+    catalogue = """
+        select 'table', oid, relfilenode::text, '' from pg_class where relnamespace = 'public'::regnamespace
+        union all select 'constraint', oid, conname, xmin::text from pg_constraint
+        union all select 'column', attrelid, attname, xmin::text from pg_attribute"""
+    comment = "select col_description('worker'::regclass, (select attnum from pg_attribute where attname = 'seen'"
+    comment += " and attrelid = 'worker'::regclass))"
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        migrate_to(database.owner_url, "0033_table_classes")
+        before = owner.execute(catalogue).fetchall()
+        assert [("the newest heartbeat",)] == owner.execute(comment).fetchall()
+        migrate_to(database.owner_url, "0034_column_comments")
+        assert [("time of the newest heartbeat",)] == owner.execute(comment).fetchall()
+        assert sorted(before) == sorted(owner.execute(catalogue).fetchall())
+
+
 async def _findings(url):
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
         at = datetime.now(UTC)

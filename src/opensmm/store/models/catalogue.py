@@ -24,14 +24,18 @@ from opensmm.store.models.fields import RATE_LIMIT, ExactField, above_0, one_of
 class PanelTable(models.Model):
     """Settings of the whole panel: one row, which the migration makes."""
 
-    catalogue_version = models.BigIntegerField(db_default=1, db_comment="moves with every edit of the price list")
+    catalogue_version = models.BigIntegerField(
+        db_default=1, db_comment="incremented by each edit of services, prices or policy rules"
+    )
     created = models.DateTimeField()
     id = models.SmallIntegerField(primary_key=True)
-    currency = models.TextField(db_comment="three letters; fixed once money has moved")
-    below_cost = models.TextField(db_default="refuse", db_comment="what becomes of an order that would cost more")
-    pepper_mark = models.BinaryField(null=True, db_comment="by what the pepper is known; null until it is first used")
+    currency = models.TextField(db_comment="three-letter code; fixed once money has moved")
+    below_cost = models.TextField(
+        db_default="refuse", db_comment="treatment of an order that costs more than its customer pays"
+    )
+    pepper_mark = models.BinaryField(null=True, db_comment="fingerprint of the pepper; null until it is first used")
     refused_wait_h = models.IntegerField(
-        db_default=24, db_comment="how long an order waits for providers that turn us away, before it is held"
+        db_default=24, db_comment="hours that an order waits for providers that turn us away, before it is held"
     )
 
     class Meta:
@@ -69,36 +73,49 @@ class ProviderTable(models.Model):
     """A provider: another panel, the operator's own staff, or the sandbox."""
 
     id = models.BigAutoField(primary_key=True)
-    resting_until = models.DateTimeField(null=True, db_comment="left alone until then, and then tried with one call")
-    balance_asked = models.DateTimeField(null=True)
-    sync_asked = models.DateTimeField(null=True, db_comment="when a worker last went to read its price list")
-    synced = models.DateTimeField(null=True, db_comment="when its price list was last taken over")
-    failures = models.IntegerField(db_default=0, db_comment="in a row; the next success sets it to 0")
-    concurrency = models.IntegerField(db_default=64, db_comment="calls at a time, of all workers together")
-    calls_per_second = models.IntegerField(db_default=0, db_comment="of all workers together; 0: as many as there are")
-    adds_at_a_time = models.IntegerField(
-        null=True, db_comment="of all workers together; 0: as many as calls; null: the operator has not said"
+    resting_until = models.DateTimeField(
+        null=True, db_comment="end of its pause or open circuit; one call tests it then"
     )
-    sync_every_min = models.IntegerField(db_default=30, db_comment="0: its price list is not read by itself")
-    price_share = models.IntegerField(db_default=20, db_comment="per cent a cost may move by without approval")
-    decimals = models.IntegerField(db_default=4, db_comment="of prices that follow")
-    margin = ExactField(null=True, db_comment="per cent on top; null: prices do not follow costs")
-    added = ExactField(db_default=Decimal(0), db_comment="on top of that, per 1000, in the panel's currency")
+    balance_asked = models.DateTimeField(null=True, db_comment="when a worker last requested its balance")
+    sync_asked = models.DateTimeField(null=True, db_comment="when a worker last requested its price list")
+    synced = models.DateTimeField(null=True, db_comment="when the price list that was last taken over was requested")
+    failures = models.IntegerField(db_default=0, db_comment="failures in a row; the next success resets it to 0")
+    concurrency = models.IntegerField(db_default=64, db_comment="limit of concurrent calls, of all workers together")
+    calls_per_second = models.IntegerField(db_default=0, db_comment="limit for all workers together; 0: no limit")
+    adds_at_a_time = models.IntegerField(
+        null=True,
+        db_comment="limit of concurrent adds, of all workers together; 0: as many as calls; null: not decided",
+    )
+    sync_every_min = models.IntegerField(
+        db_default=30, db_comment="minutes between reads of its price list; 0: read only on command"
+    )
+    price_share = models.IntegerField(db_default=20, db_comment="per cent by which a cost may move without approval")
+    decimals = models.IntegerField(db_default=4, db_comment="decimal places of rates that follow costs")
+    margin = ExactField(null=True, db_comment="per cent added to the cost; null: rates do not follow costs")
+    added = ExactField(
+        db_default=Decimal(0), db_comment="amount added after the margin, per 1000, in the panel's currency"
+    )
     enabled = models.BooleanField(db_default=True)
     name = models.TextField()
     kind = models.TextField()
     url = models.TextField(db_default="")
     dialect = models.TextField(db_default="v2")
     currency = models.TextField()
-    exchange_rate = ExactField(db_default=Decimal(1), db_comment="the panel's currency for one of the provider's")
-    fault = models.TextField(db_default="", db_comment="what the newest failure said")
-    refuses = models.TextField(null=True, db_comment="why it turns us away, whatever is ordered; null: it does not")
-    sync_fault = models.TextField(db_default="", db_comment="why its newest price list was not taken over")
-    sealed_key = models.BinaryField(null=True, db_comment="encrypted; bound to the provider's id and address")
-    user_agent = models.TextField(
-        db_default="", db_comment="what it is told that we are; empty: OpenSMM and its version"
+    exchange_rate = ExactField(
+        db_default=Decimal(1), db_comment="units of the panel's currency for one of the provider's"
     )
-    forms = models.JSONField(null=True, db_comment="in which it is asked after ids, by action; null: the pages'")
+    fault = models.TextField(db_default="", db_comment="cause or text of the newest failure; empty: none")
+    refuses = models.TextField(null=True, db_comment="why it refuses whatever is ordered; null: it does not")
+    sync_fault = models.TextField(
+        db_default="", db_comment="why its newest price list was not taken over; empty: it was"
+    )
+    sealed_key = models.BinaryField(
+        null=True, db_comment="API key, encrypted and bound to the provider's id and address"
+    )
+    user_agent = models.TextField(
+        db_default="", db_comment="User-Agent header sent to it; empty: OpenSMM and its version"
+    )
+    forms = models.JSONField(null=True, db_comment="form of ids in requests, by action; null: as documented")
 
     class Meta:
         db_table = "provider"
@@ -137,11 +154,13 @@ class ServiceTable(models.Model):
     category = models.ForeignKey(CategoryTable, models.PROTECT, db_constraint=False, db_index=False)
     min = models.BigIntegerField()
     max = models.BigIntegerField()
-    version = models.BigIntegerField(db_default=1, db_comment="the catalogue's version that last changed this row")
+    version = models.BigIntegerField(db_default=1, db_comment="catalogue version of the last change to this row")
     position = models.IntegerField(db_default=0)
     average_time_min = models.IntegerField(null=True)
     refill_wait_h = models.IntegerField(db_default=0)
-    refill_days = models.IntegerField(null=True, db_comment="from completion; null: for ever")
+    refill_days = models.IntegerField(
+        null=True, db_comment="days after completion in which a refill may be requested; null: no limit"
+    )
     refill = models.BooleanField(db_default=False)
     cancel = models.BooleanField(db_default=False)
     dripfeed = models.BooleanField(db_default=False)
@@ -149,14 +168,16 @@ class ServiceTable(models.Model):
     one_active_per_link = models.BooleanField(db_default=False)
     hold_when_refused = models.BooleanField(db_default=False)
     on_sale = models.BooleanField(db_default=True)
-    cheapest_first = models.BooleanField(db_default=False, db_comment="its routes are kept in the order of their cost")
+    cheapest_first = models.BooleanField(db_default=False, db_comment="its routes are ordered by their cost")
     name = models.TextField()
     type = models.TextField()
-    rate = ExactField(db_comment="per 1000, of a package for one; digits as typed")
+    rate = ExactField(db_comment="price of 1000, or of one package; digits as typed")
     description = models.TextField(db_default="")
     delivery_method = models.TextField(db_default="undisclosed")
-    cost = ExactField(null=True, db_comment="of 1000 at its cheapest route, in the panel's currency; null: unknown")
-    halted = models.TextField(null=True, db_comment="why it is not sold although it is on sale")
+    cost = ExactField(
+        null=True, db_comment="cost of 1000 by its cheapest route, in the panel's currency; null: unknown"
+    )
+    halted = models.TextField(null=True, db_comment="why it is not sold although it is on sale; null: it is sold")
     refill_mode = models.TextField(db_default="provider")
 
     class Meta:
@@ -187,7 +208,7 @@ class PriceTable(models.Model):
     price_list_id = models.BigIntegerField()
     service_id = models.BigIntegerField()
     version = models.BigIntegerField(db_default=1)
-    rate = ExactField(null=True, db_comment="of 1000, or of a package; null: as the service's own")
+    rate = ExactField(null=True, db_comment="price of 1000, or of one package; null: the service's own rate")
 
     class Meta:
         db_table = "price"
@@ -209,13 +230,15 @@ class RouteTable(models.Model):
     provider_id = models.BigIntegerField()
     position = models.IntegerField()
     provider_service = models.TextField()
-    quarantined = models.DateTimeField(null=True, db_comment="since its cost moved too far from what was agreed to")
-    cost = ExactField(null=True, db_comment="null: no price list has told it")
-    agreed = ExactField(null=True)
-    off = models.TextField(null=True, db_comment="why it is not used")
-    name = models.TextField(null=True, db_comment="the provider's name of it, as last agreed to")
-    category = models.TextField(null=True, db_comment="the provider's category of it, as last agreed to")
-    unread = models.TextField(null=True, db_comment="why its line in the price list could not be read")
+    quarantined = models.DateTimeField(null=True, db_comment="start of the quarantine; null: not in quarantine")
+    cost = ExactField(null=True, db_comment="newest cost of 1000, in the panel's currency; null: not listed yet")
+    agreed = ExactField(null=True, db_comment="approved cost of 1000, in the panel's currency; null: not listed yet")
+    off = models.TextField(null=True, db_comment="why it is set aside; null: it is used")
+    name = models.TextField(null=True, db_comment="the provider's name of the service, as last approved")
+    category = models.TextField(null=True, db_comment="the provider's category of the service, as last approved")
+    unread = models.TextField(
+        null=True, db_comment="why its line in the provider's price list could not be read; null: it was read"
+    )
 
     class Meta:
         db_table = "route"
@@ -231,14 +254,14 @@ class OfferTable(models.Model):
     max = models.BigIntegerField()
     seen = models.DateTimeField()
     gone = models.DateTimeField(null=True)
-    refill = models.BooleanField(null=True, db_comment="null, here and below: the list does not say")
-    cancel = models.BooleanField(null=True)
-    dripfeed = models.BooleanField(null=True)
+    refill = models.BooleanField(null=True, db_comment="null: the price list does not say")
+    cancel = models.BooleanField(null=True, db_comment="null: the price list does not say")
+    dripfeed = models.BooleanField(null=True, db_comment="null: the price list does not say")
     provider_service = models.TextField()
     name = models.TextField()
     category = models.TextField()
-    type = models.TextField(null=True, db_comment="null: a word that is none of the trade's")
-    rate = ExactField(db_comment="in the provider's currency")
+    type = models.TextField(null=True, db_comment="service type; null: listed under an unknown type")
+    rate = ExactField(db_comment="price of 1000, or of one package, in the provider's currency")
     description = models.TextField(db_default="")
 
     class Meta:

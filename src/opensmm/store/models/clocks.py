@@ -11,8 +11,8 @@ class ClockTable(models.Model):
     """The last reading of the database's clock: one row."""
 
     id = models.SmallIntegerField(primary_key=True)
-    at = models.DateTimeField(db_comment="the highest time that was seen since the last step")
-    started = models.DateTimeField(db_comment="when the server was started")
+    at = models.DateTimeField(db_comment="highest time read since the last step")
+    started = models.DateTimeField(db_comment="start time of the database server")
     timeline = models.TextField()
 
     class Meta:
@@ -24,10 +24,10 @@ class ClockStepTable(models.Model):
     """A step of the clock, or a period without a worker. Rows are never deleted: times of any age are compared."""
 
     id = models.BigAutoField(primary_key=True)
-    noted = models.DateTimeField(db_comment="by the clock after the step")
-    since = models.DateTimeField(db_comment="from here to until its times prove nothing")
-    until = models.DateTimeField()
-    moved = models.DurationField()
+    noted = models.DateTimeField(db_comment="time of recording, by the clock after the step")
+    since = models.DateTimeField(db_comment="start of the period whose times prove nothing")
+    until = models.DateTimeField(db_comment="end of that period")
+    moved = models.DurationField(db_comment="size of the step; below 0: backwards")
     cause = models.TextField()
 
     class Meta:

@@ -9,13 +9,19 @@ from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 class CustomerTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     price_list_id = models.BigIntegerField(db_default=1)
-    balance = models.BigIntegerField(db_default=0, db_comment="units of 0.00001; changed with the transfer")
+    balance = models.BigIntegerField(
+        db_default=0, db_comment="units of 0.00001; changed in the transaction of each transfer"
+    )
     credit_limit = models.BigIntegerField(db_default=0)
     created = models.DateTimeField()
     suspended = models.BooleanField(db_default=False)
     name = models.TextField()
-    overdrawn = models.BigIntegerField(db_default=0, db_comment="how far chargebacks put it below the credit limit")
-    credit_change_id = models.BigIntegerField(null=True, db_comment="the row that says who set the credit limit")
+    overdrawn = models.BigIntegerField(
+        db_default=0, db_comment="how far chargebacks took the balance below the credit limit, in units of 0.00001"
+    )
+    credit_change_id = models.BigIntegerField(
+        null=True, db_comment="the change that set the credit limit; null: never set"
+    )
 
     class Meta:
         db_table = "customer"
@@ -60,14 +66,18 @@ class ApiKeyTable(models.Model):
     customer_id = models.BigIntegerField()
     created = models.DateTimeField()
     revoked = models.DateTimeField(null=True)
-    title_case = models.BooleanField(null=True, db_comment="of v1's statuses; null: as the client needs it")
+    title_case = models.BooleanField(
+        null=True, db_comment="v1 statuses in title case; null: by the client's User-Agent"
+    )
     as_panel = models.BooleanField(
-        null=True, db_comment="served as a panel of the v1 family; null: as the client needs it"
+        null=True, db_comment="its client is a panel of the v1 family; null: by the User-Agent"
     )
     hash = models.BinaryField()
     hint = models.TextField()
     label = models.TextField(db_default="")
-    addresses = ArrayField(models.TextField(), db_default=[], db_comment="empty: from anywhere")
+    addresses = ArrayField(
+        models.TextField(), db_default=[], db_comment="IP addresses that may use the key; empty: any"
+    )
 
     class Meta:
         db_table = "api_key"

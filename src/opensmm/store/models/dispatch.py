@@ -20,20 +20,22 @@ class DeliveryTable(models.Model):
     lease_until = models.DateTimeField(null=True)
     cancel_asked = models.DateTimeField(null=True)
     cancel_passed = models.DateTimeField(null=True)
-    cancel_again = models.DateTimeField(null=True, db_comment="when its provider is told of the cancel once more")
-    cancel_tries = models.IntegerField(db_default=0, db_comment="answers to the cancel that were not clear")
+    cancel_again = models.DateTimeField(null=True, db_comment="when the cancel is sent to the provider again")
+    cancel_tries = models.IntegerField(db_default=0, db_comment="number of cancel requests without a clear answer")
     sent = models.DateTimeField(null=True)
-    polled = models.DateTimeField(null=True, db_comment="when the newest applied answer was asked for")
+    polled = models.DateTimeField(null=True, db_comment="request time of the newest answer that was applied")
     run = models.IntegerField()
-    fence = models.IntegerField(db_default=0, db_comment="grows with every claim; an older one is refused")
+    fence = models.IntegerField(
+        db_default=0, db_comment="incremented by each claim; results with a lower value are ignored"
+    )
     route = models.IntegerField(db_default=0, db_comment="position of the route to try")
     attempt = models.IntegerField(db_default=0, db_comment="number of the newest attempt")
     state = models.TextField(db_default="queued")
     note = models.JSONField(
-        null=True, db_comment="code and fields of what its operator is told: why it waits or is held"
+        null=True, db_comment="code and fields of the note for the operator: why it waits or is held"
     )
-    noted = models.DateTimeField(null=True, db_comment="since when that is so")
-    ceiling = ExactField(null=True, db_comment="the most that 1000 may cost, in the panel's currency; null: anything")
+    noted = models.DateTimeField(null=True, db_comment="time since which the note applies")
+    ceiling = ExactField(null=True, db_comment="highest allowed cost of 1000, in the panel's currency; null: no limit")
 
     class Meta:
         db_table = "delivery"
@@ -100,12 +102,14 @@ class AttemptTable(models.Model):
     outcome = models.TextField()
     provider_service = models.TextField()
     provider_order = models.TextField(null=True)
-    collides = models.BooleanField(null=True, db_comment="from before its id was compared without leading zeros")
+    collides = models.BooleanField(
+        null=True, db_comment="true: in an older release, another row got the same id but for leading zeros"
+    )
     provider_order_key = order_key()
-    cost = ExactField(null=True, db_comment="in the provider's currency")
+    cost = ExactField(null=True, db_comment="newest charge that the provider reported, in `currency`")
     currency = models.TextField(null=True)
     exchange_rate = ExactField(null=True)
-    quoted = ExactField(null=True, db_comment="what 1000 cost as far as was known, in the panel's currency")
+    quoted = ExactField(null=True, db_comment="cost of 1000 when sent, in the panel's currency; null: unknown")
     answer = models.TextField(db_default="")
 
     class Meta:

@@ -17,9 +17,11 @@ class EvidenceTable(models.Model):
     order_id = models.BigIntegerField()
     provider_id = models.BigIntegerField(null=True)
     at = models.DateTimeField()
-    dealt_with = models.DateTimeField(null=True, db_comment="of a notice: when the operator had seen to it")
+    dealt_with = models.DateTimeField(
+        null=True, db_comment="when the operator dealt with the notice; null: not yet, or no notice"
+    )
     run = models.IntegerField()
-    number = models.IntegerField(db_comment="of the attempt; one that was never made has no row of its own")
+    number = models.IntegerField(db_comment="number of the attempt; one that was never made has no row in `attempt`")
     kind = models.TextField()
     conclusion = models.TextField()
     detail = models.JSONField()

@@ -44,7 +44,7 @@ class DepositTable(models.Model):
     transfer_id = models.BigIntegerField()
     gateway = models.TextField()
     external_id = models.TextField()
-    folded = models.TextField(null=True, db_comment="the id without case; null in rows from before it was kept")
+    folded = models.TextField(null=True, db_comment="the id, case-folded; null in rows of older releases")
 
     class Meta:
         db_table = "deposit"
@@ -60,7 +60,9 @@ class TransferReferenceTable(models.Model):
     pk = models.CompositePrimaryKey("kind", "reference")
     transfer_id = models.BigIntegerField()
     corrects = models.BigIntegerField(null=True)
-    to_customer_id = models.BigIntegerField(null=True, db_comment="who got what an adjustment took")
+    to_customer_id = models.BigIntegerField(
+        null=True, db_comment="customer who received the amount that an adjustment took"
+    )
     kind = models.TextField()
     reference = models.TextField()
 
@@ -79,7 +81,7 @@ class AuditTable(models.Model):
     action = models.TextField()
     subject = models.TextField()
     detail = models.JSONField()
-    actor_kind = models.TextField(null=True, db_comment="null in rows from before there were kinds")
+    actor_kind = models.TextField(null=True, db_comment="kind of the actor; null in rows of older releases")
 
     class Meta:
         db_table = "audit"

@@ -17,12 +17,12 @@ class OrderTable(models.Model):
     id = models.BigAutoField(primary_key=True)
     customer_id = models.BigIntegerField()
     service_id = models.BigIntegerField()
-    quantity = models.BigIntegerField(db_comment="of one run")
+    quantity = models.BigIntegerField(db_comment="quantity of one run")
     charge = models.BigIntegerField()
     refunded = models.BigIntegerField(db_default=0)
     earned = models.BigIntegerField(db_default=0)
     start_count = models.BigIntegerField(null=True)
-    remains = models.BigIntegerField(null=True, db_comment="of all runs together")
+    remains = models.BigIntegerField(null=True, db_comment="undelivered quantity of all runs together")
     created = models.DateTimeField()
     ended = models.DateTimeField(null=True)
     runs = models.IntegerField(db_default=1)
@@ -31,7 +31,9 @@ class OrderTable(models.Model):
     state = models.TextField(db_default="open")
     rate = ExactField()
     link = models.TextField()
-    user_id = models.BigIntegerField(null=True, db_comment="who placed it, signed in; null: an API key, or the panel")
+    user_id = models.BigIntegerField(
+        null=True, db_comment="signed-in user who placed it; null: an API key, or the panel"
+    )
 
     class Meta:
         db_table = "orders"
@@ -76,7 +78,7 @@ class IdempotencyTable(models.Model):
     order_id = models.BigIntegerField()
     created = models.DateTimeField()
     key = models.TextField()
-    fingerprint = models.BinaryField(db_comment="hash of the normalised ask")
+    fingerprint = models.BinaryField(db_comment="hash of the normalised request")
 
     class Meta:
         db_table = "idempotency"

@@ -11,8 +11,10 @@ class PolicyRuleTable(models.Model):
     """A rule, or the removal of one. Rows are only added, so that they show each decision, its actor and its time."""
 
     id = models.BigAutoField(primary_key=True)
-    version = models.BigIntegerField(db_comment="of the catalogue, from which on it holds")
-    removes = models.BigIntegerField(null=True, db_comment="the rule that this row takes away")
+    version = models.BigIntegerField(db_comment="catalogue version from which the row applies")
+    removes = models.BigIntegerField(
+        null=True, db_comment="id of the rule that this row removes; null: the row adds a rule"
+    )
     at = models.DateTimeField()
     actor = models.TextField()
     kind = models.TextField()

@@ -11,14 +11,18 @@ class PostTable(models.Model):
     """A provider's order for one post of a subscription, from its first report on. ``child_id`` is our order for it."""
 
     pk = models.CompositePrimaryKey("order_id", "provider_order")
-    order_id = models.BigIntegerField(db_comment="the subscription")
+    order_id = models.BigIntegerField(db_comment="order id of the subscription")
     provider_id = models.BigIntegerField()
     child_id = models.BigIntegerField(null=True)
-    seen = models.DateTimeField(db_comment="when it was first told of")
-    missing = models.DateTimeField(null=True, db_comment="since when its provider lists it no longer")
+    seen = models.DateTimeField(db_comment="when the provider first reported it")
+    missing = models.DateTimeField(
+        null=True, db_comment="time since which the provider no longer lists it; null: it does"
+    )
     state = models.TextField()
     provider_order = models.TextField()
-    collides = models.BooleanField(null=True, db_comment="from before its id was compared without leading zeros")
+    collides = models.BooleanField(
+        null=True, db_comment="true: in an older release, another row got the same id but for leading zeros"
+    )
     provider_order_key = order_key()
 
     class Meta:

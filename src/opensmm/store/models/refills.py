@@ -16,7 +16,9 @@ class RefillTable(models.Model):
     customer_id = models.BigIntegerField()
     created = models.DateTimeField()
     ended = models.DateTimeField(null=True)
-    purchase_id = models.BigIntegerField(null=True, db_comment="the house's own order for what was lost, in mode other")
+    purchase_id = models.BigIntegerField(
+        null=True, db_comment="in mode other: id of the house's order for what was lost"
+    )
     state = models.TextField()
     mode = models.TextField(db_default="provider")
 
@@ -49,14 +51,14 @@ class RefillTaskTable(models.Model):
     polled = models.DateTimeField(null=True)
     run = models.IntegerField()
     fence = models.IntegerField(db_default=0)
-    tries = models.IntegerField(db_default=0, db_comment="answers to the ask that were not clear")
+    tries = models.IntegerField(db_default=0, db_comment="number of refill requests without a clear answer")
     state = models.TextField(db_default="queued")
     provider_order = models.TextField()
     provider_refill = models.TextField(null=True)
     note = models.JSONField(
-        null=True, db_comment="code and fields of what its operator is told: an answer not understood"
+        null=True, db_comment="code and fields of the note for the operator: an answer that is not understood"
     )
-    noted = models.DateTimeField(null=True, db_comment="since when that is so")
+    noted = models.DateTimeField(null=True, db_comment="time since which the note applies")
 
     class Meta:
         db_table = "refill_task"

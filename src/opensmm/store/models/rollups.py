@@ -8,9 +8,11 @@ class RollupCursorTable(models.Model):
     """The progress of adding up a table. Rows up to ``until`` are added once no transaction before ``fence`` runs."""
 
     name = models.TextField(primary_key=True)
-    done = models.BigIntegerField(db_default=0, db_comment="the highest id that is added up, and all below it")
-    until = models.BigIntegerField(db_default=0, db_comment="the highest id that was seen when the fence was set")
-    fence = models.BigIntegerField(null=True, db_comment="a transaction's number")
+    done = models.BigIntegerField(db_default=0, db_comment="highest id such that it and all lower ids are added up")
+    until = models.BigIntegerField(db_default=0, db_comment="highest id when the fence was set")
+    fence = models.BigIntegerField(
+        null=True, db_comment="transaction id; when no earlier one runs, ids to until may be added up"
+    )
 
     class Meta:
         db_table = "rollup_cursor"
@@ -22,11 +24,11 @@ class ServiceDayTable(models.Model):
     pk = models.CompositePrimaryKey("day", "service_id", "provider_id")
     service_id = models.BigIntegerField()
     provider_id = models.BigIntegerField()
-    placed = models.BigIntegerField(db_default=0, db_comment="orders")
+    placed = models.BigIntegerField(db_default=0, db_comment="number of orders")
     charged = models.BigIntegerField(db_default=0)
     earned = models.BigIntegerField(db_default=0)
     refunded = models.BigIntegerField(db_default=0)
-    returned = models.BigIntegerField(db_default=0, db_comment="of what had been earned")
+    returned = models.BigIntegerField(db_default=0, db_comment="refunds of what had been earned")
     cost = models.BigIntegerField(db_default=0)
     day = models.DateField()
 
@@ -39,14 +41,16 @@ class CustomerDayTable(models.Model):
 
     pk = models.CompositePrimaryKey("customer_id", "day")
     customer_id = models.BigIntegerField()
-    placed = models.BigIntegerField(db_default=0, db_comment="orders")
+    placed = models.BigIntegerField(db_default=0, db_comment="number of orders")
     charged = models.BigIntegerField(db_default=0)
     earned = models.BigIntegerField(db_default=0)
     refunded = models.BigIntegerField(db_default=0)
     returned = models.BigIntegerField(db_default=0)
     cost = models.BigIntegerField(db_default=0)
-    paid = models.BigIntegerField(db_default=0, db_comment="by the customer, less what went back")
-    granted = models.BigIntegerField(db_default=0, db_comment="by the house, less what it took")
+    paid = models.BigIntegerField(db_default=0, db_comment="top-ups less payouts and chargebacks")
+    granted = models.BigIntegerField(
+        db_default=0, db_comment="bonuses and adjustments, less adjustments that took money"
+    )
     day = models.DateField()
 
     class Meta:

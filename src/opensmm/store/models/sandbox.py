@@ -9,12 +9,14 @@ class SandboxOrderTable(models.Model):
     start_count = models.BigIntegerField()
     placed = models.DateTimeField()
     canceled = models.DateTimeField(null=True)
-    account = models.IntegerField(db_default=0, db_comment="whose order it is: 0 is the panel, others are strangers")
-    parent_id = models.BigIntegerField(null=True, db_comment="the subscription that it is a post of")
-    post = models.IntegerField(null=True, db_comment="its number there, from 1")
+    account = models.IntegerField(db_default=0, db_comment="account that ordered; 0: this panel; others: strangers")
+    parent_id = models.BigIntegerField(
+        null=True, db_comment="id of the subscription whose post it is; null: not for a post"
+    )
+    post = models.IntegerField(null=True, db_comment="number of the post in its subscription, from 1")
     service = models.TextField()
     link = models.TextField()
-    subscription = models.JSONField(null=True, db_comment="what a subscription asks for; null: an ordinary order")
+    subscription = models.JSONField(null=True, db_comment="parameters of a subscription; null: an ordinary order")
 
     class Meta:
         db_table = "sandbox_order"
