@@ -166,6 +166,6 @@ async def test_a_long_list_is_refused_with_the_first_few_by_name(conn):
         refused.value.code, fields["count"], len(fields["refused"]), fields["refused"][0], fields["more"],
     )  # fmt: skip
     says = ENGLISH.refusal(refused.value)
-    assert "The service “Service 1” does not say how it is delivered. Its number is 1." in says
+    assert "The service “Service 1” does not state how it is delivered. Its id is 1." in says
     assert says.endswith(" And 3 more.")
     assert [(0, 1)] == await fetch(conn, "select count(*), (select catalogue_version from panel) from service")

@@ -44,7 +44,7 @@ def test_the_same_currency_again_changes_nothing(said, owner):
 @pytest.mark.parametrize("code", ["EURO", "E1R", "€€€", "aß", ""])
 def test_what_is_no_currency_is_refused(refusal, owner, code):
     before = kept(owner)
-    assert (MISUSED, "opensmm: A currency is three letters.") == refusal("currency", code)
+    assert (MISUSED, "opensmm: A currency code must have three letters.") == refusal("currency", code)
     assert before == kept(owner)
 
 

@@ -91,7 +91,7 @@ def test_those_are_meant_that_every_mark_fits(said, undisclosed, chosen, ids):
 def test_a_mistyped_mark_is_refused_with_what_there_is(refusal, undisclosed):
     for chosen, named in (
         (("--provider", "Nobody"), "There is no provider Nobody. There are: Sandbox."),
-        (("--category", "Instagram"), "No service stands in the category Instagram. There are: A, B, C."),
+        (("--category", "Instagram"), "There is no category Instagram. There are: A, B, C."),
     ):
         assert (FAILED, f"opensmm: {named}") == refusal("service", "deliver", "--method", "paid_ads", *chosen)
 

@@ -91,7 +91,7 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (DeliveryState.PARTIAL, "partial"),
         ((1, "a"), "1, a"),
         ([], "none"),
-        (CallFault(CallCode.NOBODY_LISTENS, {"at": "127.0.0.1:9"}), "nobody answers at 127.0.0.1:9"),
+        (CallFault(CallCode.NOBODY_LISTENS, {"at": "127.0.0.1:9"}), "127.0.0.1:9 refused the connection"),
         (CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": "{x}"}), "HTTP 502: {x}"),
         (
             ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 2, "fulfilled": 3}),
@@ -99,8 +99,8 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         ),
         (
             ListDoubt(DoubtCode.LACKS_SERVICES, {"lost": 2, "fulfilled": 3, "unread": 1, "example": "7"}),
-            "its price list lacks 2 of the 3 services that it fulfils; the lines of 1 cannot be read, such as that of "
-            "7",
+            "its price list lacks 2 of the 3 services that it fulfils; the lines of 1 of these cannot be read, such as "
+            "that of service 7",
         ),
         (LineFault(LineCode.NO_RATE, {"rate": None}), "it has no rate that can be read"),
         (LineFault(LineCode.NO_RANGE, {"min": "x", "max": "5"}), "it has no range that can be read, from “x”, to “5”"),
