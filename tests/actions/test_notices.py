@@ -8,7 +8,7 @@ from opensmm.actions import notices, order_actions
 from opensmm.base.ids import OrderId, ProviderId
 from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
-from opensmm.domain.monitoring import NoticeCounts
+from opensmm.domain.panel_facts import NoticeCounts
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import monitoring, order_events
 from opensmm.texts.speech import ENGLISH

@@ -10,7 +10,7 @@ from tests.panel import DEFAULT, SANDBOX, fetch
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.monitoring import (
+from opensmm.domain.panel_facts import (
     DeliveriesAtProviders,
     FollowedList,
     NamedServices,

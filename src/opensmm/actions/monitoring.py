@@ -12,11 +12,11 @@ from msgspec import Struct, structs
 from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import ProviderId
-from opensmm.domain import monitoring
 from opensmm.domain.api_keys import pepper_mark
 from opensmm.domain.codes import FindingCode, ShutCode
 from opensmm.domain.findings import Finding, Level
-from opensmm.domain.monitoring import PanelFacts, ProviderSeen
+from opensmm.domain.monitoring import judge
+from opensmm.domain.panel_facts import ALIVE_WITHIN, PanelFacts, ProviderSeen, shut_at_workers
 from opensmm.domain.providers import PANEL, BalanceReading, hours_left
 from opensmm.providers.key_encryption import UnreadableKey, open_key
 from opensmm.providers.throttle import ConnectionShare
@@ -39,7 +39,7 @@ async def inspect_panel(
     checked here with ``pepper``, if it is given. ``private`` allows private addresses.
     """
     facts = await rows.facts(connection, now)
-    shut = monitoring.shut_at_workers(facts.workers, now)
+    shut = shut_at_workers(facts.workers, now)
     if shut is None and pepper is not None:
         shut = _find_shut(await providers.providers(connection), pepper, private=private)
     readings = await providers.readings(connection)
@@ -48,7 +48,7 @@ async def inspect_panel(
         for provider in facts.providers
     ]
     facts = structs.replace(facts, providers=tuple(measured))
-    return facts, [*await _check_pepper(connection, pepper), *monitoring.judge(facts, now)]
+    return facts, [*await _check_pepper(connection, pepper), *judge(facts, now)]
 
 
 async def _check_pepper(connection: Connection, pepper: bytes | None) -> list[Finding]:
@@ -97,7 +97,7 @@ class Heartbeat:
 
         async def work(connection: Connection) -> ConnectionShare:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)
-            return ConnectionShare(*await workers.find_rank(connection, self._worker, at, monitoring.ALIVE_WITHIN))
+            return ConnectionShare(*await workers.find_rank(connection, self._worker, at, ALIVE_WITHIN))
 
         return await write(self._connection, work)
 

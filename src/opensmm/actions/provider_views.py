@@ -9,7 +9,7 @@ from msgspec import Struct
 from opensmm.actions.references import find_provider
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.monitoring import shut_at_workers
+from opensmm.domain.panel_facts import shut_at_workers
 from opensmm.domain.providers import BalanceReading, hours_left
 from opensmm.store import providers as rows
 from opensmm.store import workers

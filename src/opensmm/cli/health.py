@@ -12,7 +12,7 @@ from opensmm.actions import monitoring
 from opensmm.cli.context import Data, Json, answer, now, out, read_existing_config, with_database
 from opensmm.domain.disk import disk
 from opensmm.domain.findings import SEVERITY, Finding, Level, worst
-from opensmm.domain.monitoring import PanelFacts
+from opensmm.domain.panel_facts import PanelFacts
 from opensmm.texts.speech import ENGLISH
 
 LEVEL_WIDTH: Final = max(map(len, Level))

@@ -10,7 +10,7 @@ from opensmm.actions.poller import POLLED
 from opensmm.actions.sending import SENT
 from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
-from opensmm.domain.monitoring import PanelFacts, WaitingCount, alive
+from opensmm.domain.panel_facts import PanelFacts, WaitingCount, alive
 from opensmm.providers.client import CALLS
 from opensmm.runtime.metrics import Gauged, batcher_metrics, make_counter, make_gauge, make_histogram
 

@@ -19,7 +19,8 @@ from opensmm.domain.clocks import NewestStep, StepCause
 from opensmm.domain.codes import LineFault
 from opensmm.domain.dispatch import AttemptOutcome, DeliveryState
 from opensmm.domain.evidence import LATE_NOTICES, ODD_NOTICES, Conclusion, EvidenceKind
-from opensmm.domain.monitoring import (
+from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG
+from opensmm.domain.panel_facts import (
     COUNTED,
     NAMED,
     POSTS_REMEMBERED,
@@ -35,7 +36,6 @@ from opensmm.domain.monitoring import (
     UnsoldServices,
     WaitingCount,
 )
-from opensmm.domain.order_actions import AT_PROVIDER_TOO_LONG
 from opensmm.domain.providers import MANUAL, PANEL
 from opensmm.domain.refills import UNCLEAR
 from opensmm.store import call_faults, line_faults, list_doubts, price_sync, server, workers

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.codes import ShutCode
-from opensmm.domain.monitoring import WorkerSeen
+from opensmm.domain.panel_facts import WorkerSeen
 from opensmm.store.connection import Connection
 from opensmm.store.rows import rows
 
