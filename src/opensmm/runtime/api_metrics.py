@@ -31,14 +31,14 @@ def families() -> Iterable[Metric]:
     yield from request_metrics()
     yield make_counter(
         "opensmm_refusals",
-        "Refusals by their kind, of whole requests and of single ids in lists.",
+        "Refusals by kind, of whole requests and of single ids in lists.",
         ("kind",),
         {(str(kind),): count for kind, count in REFUSALS.copy().items()},
     )
     yield make_counter("opensmm_orders_placed", "Orders placed.", ("currency",), _by_currency(ORDERS_PLACED))
     money = {currency: units / PER_WHOLE for currency, units in _by_currency(MONEY_PLACED).items()}
     yield make_counter(
-        "opensmm_money_placed", "What placed orders were charged, in the currency.", ("currency",), money
+        "opensmm_money_placed", "Total charge of placed orders, in units of the currency.", ("currency",), money
     )
     yield from batcher_metrics()
 
@@ -53,8 +53,8 @@ def request_metrics() -> Iterable[Metric]:
         if action != NO_ACTION:
             _add(times.setdefault((dialect, action), Histogram(observed.edges)), observed)
     labels = ("dialect", "action")
-    yield make_counter("opensmm_requests", "Requests answered.", (*labels, "outcome"), counts)
-    yield make_histogram("opensmm_request_seconds", "From a request's last byte to its answer.", labels, times)
+    yield make_counter("opensmm_requests", "API requests answered.", (*labels, "outcome"), counts)
+    yield make_histogram("opensmm_request_seconds", "Time from a request's last byte to its answer.", labels, times)
 
 
 def _add(total: Histogram, part: Histogram) -> None:

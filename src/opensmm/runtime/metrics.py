@@ -76,17 +76,19 @@ def batcher_metrics() -> Iterable[Metric]:
     # Read before ``submitted``: a batch that starts in between must not make the difference negative.
     started = {name: counts.batches.total for name, counts in traffic.items()}
     waiting: Gauged = {name: counts.submitted - started[name] for name, counts in traffic.items()}
-    yield make_gauge("opensmm_lane_waiting", "Asks that wait for their lane's next transaction.", ("lane",), waiting)
+    yield make_gauge(
+        "opensmm_lane_waiting", "Requests that wait for their batcher's next transaction.", ("lane",), waiting
+    )
     yield make_histogram(
         "opensmm_lane_batch_asks",
-        "Asks that shared a transaction.",
+        "Requests that shared a transaction.",
         ("lane",),
         {name: counts.batches for name, counts in traffic.items()},
         unit=1,
     )
     yield make_counter(
         "opensmm_lane_refused",
-        "Asks turned away because too many waited.",
+        "Requests answered with 503 because too many waited, or the previous batch did not end in time.",
         ("lane",),
         {name: counts.refused for name, counts in traffic.items()},
     )

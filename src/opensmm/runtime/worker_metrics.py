@@ -48,19 +48,19 @@ def families_with(sample: Callable[[], MetricsSample | None]) -> Callable[[], It
 def _own_counts() -> Iterable[Metric]:
     yield make_counter(
         "opensmm_sends",
-        "Tries to hand a delivery to a provider.",
+        "Attempts to send a delivery to a provider.",
         ("provider", "outcome"),
         {(provider, OUTCOMES[outcome]): count for (provider, outcome), count in SENT.copy().items()},
     )
     yield make_counter(
         "opensmm_polls",
-        "Deliveries asked after.",
+        "Deliveries polled.",
         ("outcome",),
         {(outcome,): count for outcome, count in POLLED.copy().items()},
     )
     yield make_histogram(
         "opensmm_provider_call_seconds",
-        "Calls to providers.",
+        "Duration of calls to providers.",
         ("provider", "kind", "outcome"),
         {
             (provider, CALL_KINDS.get(kind, "other"), outcome): observed
@@ -79,20 +79,30 @@ def panel_metrics(sample: MetricsSample) -> Iterable[Metric]:
         for name, waiting in queues.items()
     }
     yield make_gauge(
-        "opensmm_sampled_at_seconds", "When the panel was looked at, in Unix time.", (), {(): at.timestamp()}
+        "opensmm_sampled_at_seconds", "Unix time at which the panel's figures were read.", (), {(): at.timestamp()}
     )
-    yield make_gauge("opensmm_queue", "What waits, by queue.", ("queue",), depths)
-    yield make_gauge("opensmm_queue_oldest_seconds", "How long the oldest has waited.", ("queue",), ages)
+    yield make_gauge("opensmm_queue", "Entries that wait, by queue.", ("queue",), depths)
+    yield make_gauge("opensmm_queue_oldest_seconds", "Age of the oldest entry, by queue.", ("queue",), ages)
     yield make_gauge("opensmm_sending", "Deliveries being sent.", (), {(): facts.sending})
     yield make_gauge("opensmm_at_providers", "Deliveries at providers.", (), {(): facts.moving.count})
     yield make_gauge("opensmm_workers_alive", "Workers with a heartbeat.", (), {(): len(alive(facts.workers, at))})
     levels: Gauged = {(finding.name,): SEVERITY[finding.level] for finding in sample.findings}
-    yield make_gauge("opensmm_health", "Findings: 0 ok, 1 warning, 2 critical.", ("finding",), levels)
+    yield make_gauge("opensmm_health", "Level of each finding: 0 ok, 1 warning, 2 critical.", ("finding",), levels)
     yield from _provider_metrics(sample)
-    yield make_gauge("opensmm_database_bytes", "The database's size.", (), {(): facts.database_bytes})
+    yield make_gauge("opensmm_database_bytes", "Size of the database.", (), {(): facts.database_bytes})
     oldest = 0.0 if facts.oldest_transaction is None else (at - facts.oldest_transaction).total_seconds()
-    yield make_gauge("opensmm_oldest_transaction_seconds", "Of the app's role.", (), {(): max(0.0, oldest)})
-    yield make_gauge("opensmm_catalogue_version", "Moves with every edit.", (), {(): facts.catalogue_version})
+    yield make_gauge(
+        "opensmm_oldest_transaction_seconds",
+        "Age of the oldest open transaction of the app's role.",
+        (),
+        {(): max(0.0, oldest)},
+    )
+    yield make_gauge(
+        "opensmm_catalogue_version",
+        "Version of the price list; every edit increases it.",
+        (),
+        {(): facts.catalogue_version},
+    )
 
 
 def _queues(facts: PanelFacts) -> dict[str, WaitingCount]:
@@ -115,6 +125,13 @@ def _provider_metrics(sample: MetricsSample) -> Iterable[Metric]:
     }
     failures: Gauged = {name: provider.failures for name, provider in providers.items()}
     enabled: Gauged = {name: int(provider.enabled) for name, provider in providers.items()}
-    yield make_gauge("opensmm_provider_enabled", "1, or 0 where the operator disabled it.", ("provider",), enabled)
-    yield make_gauge("opensmm_provider_failures", "Failures in a row.", ("provider",), failures)
-    yield make_gauge("opensmm_provider_resting", "1 while it is paused after failures.", ("provider",), resting)
+    yield make_gauge(
+        "opensmm_provider_enabled",
+        "1 if the provider is enabled, 0 if the operator disabled it.",
+        ("provider",),
+        enabled,
+    )
+    yield make_gauge("opensmm_provider_failures", "Failed sends in a row.", ("provider",), failures)
+    yield make_gauge(
+        "opensmm_provider_resting", "1 while the provider is paused after failures.", ("provider",), resting
+    )
