@@ -38,7 +38,7 @@ def environment(site: Site) -> dict[str, str]:
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "OpenSMM": __version__,
-        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores, all load and all servers on them",
+        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores for the load and all servers",
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}, {_filesystem(site.config.data)}",
         "Python": f"{platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),

@@ -1,4 +1,4 @@
-"""The measures: which readings are held against which, and how many times as much is wanted."""
+"""The measures: each reading, its reference, and the ratio that is the target."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -13,10 +13,10 @@ QUICK_ORDERS_A_SECOND: Final = 6000
 
 
 class Measure(Struct, frozen=True):
-    """``ours`` names a probe, ``yardstick`` those whose sum it is held against; without one, ``limit`` stands for it.
+    """``ours`` names a probe, ``yardstick`` the probes whose sum is its reference; without any, ``limit`` is.
 
-    ``target`` is the least ratio of the two, or the largest where ``at_most``; None: the ratio is told without a
-    judgement. ``quick_target`` stands in its place on a quick machine.
+    ``target`` is the smallest ratio of the two, or the largest if ``at_most``; None: the ratio is shown and not judged.
+    ``quick_target`` replaces it on a quick machine.
     """
 
     name: str
@@ -87,7 +87,7 @@ MEASURES: Final = (
     ),
     Measure(
         "services-edit",
-        "services after an edit: first answer complete again",
+        "services after an edit: time to the first complete answer",
         "limit",
         "ms",
         "edit",
@@ -96,7 +96,7 @@ MEASURES: Final = (
     ),
     Measure(
         "services-edit-adds",
-        "the longest add that was under way during an edit",
+        "the longest add during an edit",
         "limit: not stalled",
         "ms",
         "edit-adds",
@@ -105,7 +105,7 @@ MEASURES: Final = (
     ),
     Measure(
         "add-stored",
-        "add with all those stored orders",
+        "add on the loaded database",
         "add on an empty database",
         "orders/s",
         "add",
@@ -151,7 +151,7 @@ MEASURES: Final = (
     ),
     Measure(
         "poll",
-        "processor time of a worker that follows 200,000 open orders",
+        "processor time of a worker that polls 200,000 open orders",
         "limit: half a core",
         "cores",
         "poll",
@@ -160,7 +160,7 @@ MEASURES: Final = (
     ),
     Measure(
         "poll-oldest",
-        "the oldest answer known of any of them at the end",
+        "age of the oldest status of any of them at the end",
         "limit: 15 minutes",
         "s",
         "poll-oldest",
@@ -169,7 +169,7 @@ MEASURES: Final = (
     ),
     Measure(
         "poll-young",
-        "the oldest answer known of those sent within the last hour",
+        "age of the oldest status of orders sent within the last hour",
         "limit: 30 s",
         "s",
         "poll-young",
@@ -178,8 +178,8 @@ MEASURES: Final = (
     ),
     Measure(
         "fairness",
-        "p99 of one customer's add, status, balance and list beside another's dearest asks at 64 connections",
-        "its p99 alone",
+        "p99 of one customer's requests while another sends the costliest ones over 64 connections",
+        "the same customer's p99 alone",
         "ms",
         "fair-crowded",
         ("fair-quiet",),

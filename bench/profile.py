@@ -1,4 +1,4 @@
-"""Where the time goes: the stages of an ask inside the API process, and what its connections wait for meanwhile."""
+"""Profiles: the stages of a request inside the API process, and what its connections wait for meanwhile."""
 
 import signal
 import threading
@@ -17,7 +17,7 @@ from bench.site import Failed, Server, Site, load
 KINDS: Final = ("add", "status")
 LOOK_EVERY_S: Final = 0.01
 WRITTEN_WITHIN_S: Final = 5.0
-IDLE: Final = "none at work"
+IDLE: Final = "none active"
 # How many of the API's connections PostgreSQL works for at this moment, by what it does.
 _WORK: Final = """
 select coalesce(wait_event_type || ': ' || wait_event, 'on the processor'), count(*)
@@ -26,8 +26,8 @@ from pg_stat_activity where application_name like 'opensmm api%' and state = 'ac
 
 
 class Profile(Struct, frozen=True):
-    """Of one kind of ask: shares of the API's processor time by stage, and how many connections PostgreSQL was working
-    for on average, by what it did; ``IDLE`` is the share of the time with none."""
+    """Profile of one kind of request: shares of the API's processor time by stage, and the average number of active
+    connections by what PostgreSQL did for them; ``IDLE`` is the share of the time with none."""
 
     kind: str
     stages: dict[str, float]
@@ -87,7 +87,7 @@ def _ranked(counts: dict[str, int], whole: int) -> dict[str, float]:
 
 
 def costs(rounds: Sequence[dict[str, Reading]], probe: str) -> dict[str, float]:
-    """The median of each thing seen beside a probe's value, over the rounds."""
+    """Returns the median over the rounds of each detail of a probe."""
     details = [taken[probe].detail for taken in rounds if probe in taken]
     names = details[0] if details else {}
     return {name: sorted(detail[name] for detail in details)[len(details) // 2] for name in names}

@@ -22,27 +22,27 @@ SEEN: Final = {
     "p99_ms": "p99 ms",
     "p999_ms": "p99.9 ms",
     "max_ms": "max ms",
-    "late_p99_ms": "sent late, p99 ms",
-    "rate": "a second",
+    "late_p99_ms": "schedule lag p99 ms",
+    "rate": "per second",
     "api_us": "server µs",
     "postgres_us": "PostgreSQL µs",
     "client_us": "client µs",
     "worker_us": "worker µs",
     "upstream_us": "upstream µs",
     "postgres_cores": "PostgreSQL cores",
-    "asked_s": "ids a second",
-    "ids_a_call": "ids a call",
+    "asked_s": "ids per second",
+    "ids_a_call": "ids per call",
     "wal_bytes": "WAL bytes",
-    "orders_each": "orders a transaction",
-    "alone_ms": "alone, p99 ms",
-    "dear": "dear asks answered",
-    "dear_503": "of them 503",
+    "orders_each": "orders per transaction",
+    "alone_ms": "p99 alone ms",
+    "dear": "costly requests answered",
+    "dear_503": "of these with 503",
     "supervisor_cores": "supervisor cores",
     "processes_cores": "API and worker cores",
 }
-"""What was seen beside a value, each the median of the rounds; µs are processor time a request."""
+"""Columns of the table of probes, each the median of the rounds; µs are processor time per request."""
 _MET: Final = {True: "yes", False: "no", None: ""}
-HEAD: Final = ("measure", "ours", "held against", "", "ratio", "target", "met")
+HEAD: Final = ("measure", "ours", "reference", "", "ratio", "target", "met")
 
 
 def shown(run: Run) -> Group:
@@ -54,7 +54,7 @@ def shown(run: Run) -> Group:
 
 
 def _brief(row: Row) -> Row:
-    """A row without the words on the yardstick, which need a wide page."""
+    """Returns a row without the description of its reference, which needs a wide page."""
     return row[:3] + row[4:]
 
 
@@ -88,14 +88,14 @@ def _about(run: Run) -> dict[str, str]:
     wish = run.wish
     return {
         **run.environment,
-        "machine": f"{'quick' if run.quick else 'slow'}; quick is one whose pgbench takes {QUICK_ORDERS_A_SECOND:,} "
+        "machine": f"{'quick' if run.quick else 'slow'}; on a quick one pgbench takes {QUICK_ORDERS_A_SECOND:,} "
         "orders a second or more",
         "loaded": f"{wish.orders:,} finished orders, {wish.customers:,} customers, {wish.services:,} services",
-        "rounds": f"{wish.rounds}, a checkpoint before each reading, a vacuum before each that writes; figures and "
-        "ratios are the medians of the rounds, in brackets their least and largest",
-        "no worker runs": "beside the API: placed orders stay queued, on both sides alike",
-        "others": f"processes that are not of the run used {median(run.neighbours or [0]):.0%} of the machine in the "
-        f"middle reading, {max(run.neighbours, default=0):.0%} in the worst",
+        "rounds": f"{wish.rounds}, with a checkpoint before each reading, and a vacuum before each reading of writes; "
+        "figures and ratios are medians of the rounds, with the smallest and largest ratio in brackets",
+        "worker": "none runs beside the API, so placed orders stay queued, on both sides",
+        "other processes": f"used {median(run.neighbours or [0]):.0%} of the machine in the median reading, "
+        f"{max(run.neighbours, default=0):.0%} in the worst",
         "run": f"{run.took_s / 60:.1f} minutes; afterwards every invariant of `opensmm verify` held",
     }
 
@@ -106,7 +106,7 @@ def _profiles(run: Run) -> Iterator[tuple[Row, list[Row]]]:
     for one in run.profiles:
         yield _stages(one, run.costs[one.kind]["api_us"])
         yield (
-            (f"{one.kind}: PostgreSQL at work for the API", "connections on average"),
+            (f"{one.kind}: activity of the API's PostgreSQL connections", "connections on average"),
             [(name, f"{count:.2f}") for name, count in one.work.items() if count >= 0.005],
         )
 
@@ -116,13 +116,13 @@ def _seen(costs: Mapping[str, Mapping[str, float]]) -> tuple[Row, list[Row]]:
     rows = [
         (probe, *(number(found[name]) if name in found else "" for name in columns)) for probe, found in costs.items()
     ]
-    return ("seen beside", *(SEEN[name] for name in columns)), rows
+    return ("probe", *(SEEN[name] for name in columns)), rows
 
 
 def _stages(one: Profile, api_us: float) -> tuple[Row, list[Row]]:
     rows: list[Row] = [(name, f"{share * api_us:.1f}", f"{share:.0%}") for name, share in one.stages.items()]
-    rows.append(("all of the API process", f"{api_us:.1f}", "100%"))
-    return (f"{one.kind}: stage", "µs of processor a request", "share"), rows
+    rows.append(("the whole API process", f"{api_us:.1f}", "100%"))
+    return (f"{one.kind}: stage", "processor µs per request", "share"), rows
 
 
 def as_rows(run: Run) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ class Wish(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """``quick``: the machine has the targets of quick ones. ``costs``: medians seen beside a probe's value.
+    """``quick``: the machine has the targets of quick ones. ``costs``: medians of each probe's details.
     ``neighbours``: the share of the machine that others used, by reading."""
 
     wish: Wish

@@ -27,7 +27,7 @@ STAGES: Final = (
     (f"{_HOUSE}/wire/", "form and dialect"),
     (f"{_HOUSE}/domain/", "check, price and decide"),
     (f"{_HOUSE}/base/", "check, price and decide"),
-    (f"{_HOUSE}/actions/", "lane and batch"),
+    (f"{_HOUSE}/actions/", "batcher and batch"),
     (f"{_HOUSE}/store/", "statements: parameters and rows"),
     ("/psycopg", "statements: parameters and rows"),
     ("/uvicorn/", LOOP),
