@@ -25,7 +25,7 @@ from opensmm.base.money import Money, money
 from opensmm.base.pages import Keyset, Page
 from opensmm.domain.audit import Actor, ActorKind, By
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.operator_refusals import OperatorRefusal
 from opensmm.domain.payments import read_payment
 from opensmm.store import catalogue as rows
 from opensmm.store import invariants

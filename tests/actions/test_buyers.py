@@ -8,7 +8,7 @@ from tests.panel import DEFAULT, FREE, LINK, ONE_PER_LINK, balance, books, broke
 from opensmm.base.ids import CustomerId, PriceListId
 from opensmm.domain.orders import DialectRules
 from opensmm.domain.placing import FORM_TOKENS, Buyer, BuyerKind
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import AddOrder
 from opensmm.wire.form import has_control_characters
 

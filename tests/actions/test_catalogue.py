@@ -10,7 +10,7 @@ from tests.panel import DEFAULT, acting, fetch, now, service, until
 from opensmm.actions import service_import, services
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.pricing import PriceTerms
 from opensmm.domain.provider_services import ProviderService
 from opensmm.domain.routes import RouteTo

@@ -9,8 +9,8 @@ from opensmm.base.ids import CustomerId, KeyId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT
 from opensmm.domain.api_keys import MAX_ADDRESSES, MAX_LABEL
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import HOUSE, MAX_NAME
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store.api_keys import KeySettings
 
 

@@ -28,9 +28,9 @@ from opensmm.actions import manual
 from opensmm.actions.transactions import StatementRejected
 from opensmm.base.ids import RefillId, ServiceId
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Accepted
 from opensmm.domain.manual import ManualReport, ManualStep
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import manual as rows

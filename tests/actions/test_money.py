@@ -12,7 +12,7 @@ from opensmm.actions.money import Adjustment
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.base.pages import Keyset
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.payments import LEGACY, Payment, read_any_payment, read_payment, read_reference
 from opensmm.store import customers
 from opensmm.store.connection import connect

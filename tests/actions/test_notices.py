@@ -6,8 +6,9 @@ from tests.stepped_worker import leave_behind, state
 
 from opensmm.actions import notices, order_actions
 from opensmm.base.ids import OrderId, ProviderId
-from opensmm.domain.codes import EventCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import EventCode
 from opensmm.domain.dispatch import Accepted
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.panel_facts import NoticeCounts
 from opensmm.store import evidence as evidence_rows
 from opensmm.store import monitoring, order_events

@@ -25,7 +25,8 @@ from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import EventCode, RefusalCode
+from opensmm.domain.codes import EventCode
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.store import catalogue, dispatch, monitoring
 from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH

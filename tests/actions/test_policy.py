@@ -24,7 +24,7 @@ from tests.panel import (
 from opensmm.actions import policy
 from opensmm.actions.services import save_services
 from opensmm.domain.catalogue import DeliveryMethod, ServiceType
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import RuleKind
 from opensmm.runtime import demo_services
 from opensmm.store import policy as rows

@@ -8,7 +8,7 @@ from tests.upstream import again, line
 
 from opensmm.actions import price_sync
 from opensmm.base.ids import ServiceId
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 
 @pytest.mark.parametrize(

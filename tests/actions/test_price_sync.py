@@ -18,7 +18,8 @@ from opensmm.actions.routes import set_routes_in_transaction
 from opensmm.base.ids import OrderId, ServiceId
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import BelowCost, Halt
-from opensmm.domain.codes import LineCode, LineFault, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import LineCode, LineFault
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.domain.provider_settings import FollowingSettings, ProviderSettings
 from opensmm.domain.routes import RouteTo

@@ -11,7 +11,8 @@ from tests.stepped_worker import FakeProvider, served
 from opensmm.actions import price_sync, provider_check, provider_views, providers
 from opensmm.actions.provider_check import CallSettings
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.codes import OperatorRefusal, RefusalCode, WarningCode
+from opensmm.domain.codes import WarningCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.store import price_sync as synced

@@ -17,8 +17,8 @@ from opensmm.actions.routes import route_new_service_in_transaction
 from opensmm.base.errors import PanelError
 from opensmm.base.ids import ServiceId
 from opensmm.domain.call_faults import CallCode, CallFault
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import FAILURES_BEFORE_PAUSE
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_settings import ProviderSettings
 from opensmm.domain.providers import IdForm
 from opensmm.providers.registry import ProviderRegistry

@@ -6,7 +6,7 @@ from tests.panel import acting, buyer, now, service
 from opensmm.actions.references import find_customer, find_provider, find_service, suggest
 from opensmm.actions.selection import Selection, select
 from opensmm.actions.services import save_services
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue as rows
 
 

@@ -16,8 +16,8 @@ from opensmm.base.ids import RefillId
 from opensmm.base.money import Money
 from opensmm.domain.call_faults import CallCode, CallFault
 from opensmm.domain.catalogue import RefillMode
-from opensmm.domain.codes import RefusalCode
 from opensmm.domain.dispatch import Deferred
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import dispatch as dispatch_rows
 from opensmm.store import manual as staff_rows

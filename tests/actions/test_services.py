@@ -12,7 +12,7 @@ from opensmm.actions.services import add_service, apply_edits, edit_selected, ed
 from opensmm.base.ids import ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod, RefillMode
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue, policy, routes
 from opensmm.store.connection import connect
 

@@ -23,7 +23,8 @@ from tests.subscribing import (
 
 from opensmm.actions import order_actions
 from opensmm.domain.audit import By
-from opensmm.domain.codes import EventCode, RefusalCode
+from opensmm.domain.codes import EventCode
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.subscriptions import POST_WAITS
 
 FUNDS = 10_000_000

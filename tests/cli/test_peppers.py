@@ -9,7 +9,7 @@ from tests.panel import PEPPER, fetch
 
 from opensmm.actions.peppers import choose_pepper
 from opensmm.domain.api_keys import digest, pepper_mark
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.runtime import logs
 from opensmm.store.connection import connect
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from tests.panel import now
 
 from opensmm.base.ids import OrderId
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep, read
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import PolledDelivery, StatusReport, apply_report
 

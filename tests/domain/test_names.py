@@ -2,8 +2,9 @@
 
 import pytest
 
-from opensmm.domain.codes import MISUSES, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.names import check_name, check_range, check_text, clean_name, clean_text, name_refusal, text_refusal
+from opensmm.domain.operator_refusals import MISUSES, OperatorRefusal, RefusalCode
 
 UNFIT = ("a\x00b", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\ud800b")
 

@@ -5,8 +5,8 @@ import pytest
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import order_actions
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import ACCEPTED_STATES, END_STATES, TRANSITIONS, AttemptOutcome, DeliveryState
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.orders import OrderState
 

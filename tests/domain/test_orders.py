@@ -15,7 +15,7 @@ from opensmm.domain import links
 from opensmm.domain.catalogue import TYPE_PARAMETERS, Catalogue, DeliveryMethod, Service, ServiceType
 from opensmm.domain.orders import MOST_NAMED, DialectRules, OrderState, PricedOrder, normalise, price_order
 from opensmm.domain.policy import PolicyRule, RuleKind, compile_policy
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, NO_DETAILS, AddOrder, TypeDetails
 
 TODAY = date(2026, 3, 1)

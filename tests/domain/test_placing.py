@@ -22,7 +22,7 @@ from opensmm.domain.placing import (
     fingerprint,
     place,
 )
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import AddOrder
 
 DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)

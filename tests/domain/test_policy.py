@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from opensmm.base.ids import RuleId, ServiceId
 from opensmm.domain import links as places
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
-from opensmm.domain.codes import RefusalCode
 from opensmm.domain.links import Target, read_targets
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.policy import MAX_VALUE, NO_POLICY, PolicyRule, RuleKind, compile_policy, read_place, read_value
 from opensmm.domain.service_rules import check_sellable
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensmm.domain.pricing import charge, earned
+from opensmm.domain.pricing import charge
+from opensmm.domain.settlement import compute_earnings
 
 RATES = st.decimals(min_value=Decimal("0.000001"), max_value=Decimal(10_000), places=6)
 QUANTITIES = st.integers(1, 10_000_000)
@@ -52,7 +53,7 @@ def test_splitting_an_order_is_never_cheaper(rate, parts):
 
 @given(RATES, st.integers(1, 100_000), st.integers(1, 20))
 def test_the_shares_of_all_runs_add_up_to_the_charge(rate, quantity, runs):
-    shares = [earned(rate, quantity, run, quantity) for run in range(1, runs + 1)]
+    shares = [compute_earnings(rate, quantity, run, quantity) for run in range(1, runs + 1)]
     assert charge(rate, quantity * runs) == sum(shares)
 
 
@@ -60,15 +61,18 @@ def test_the_shares_of_all_runs_add_up_to_the_charge(rate, quantity, runs):
 def test_what_is_earned_grows_with_what_is_delivered_and_stays_inside_the_share(rate, quantity, run, data):
     less = data.draw(st.integers(0, quantity))
     more = data.draw(st.integers(less, quantity))
-    share = earned(rate, quantity, run, quantity)
-    assert 0 <= earned(rate, quantity, run, less) <= earned(rate, quantity, run, more) <= share
+    share = compute_earnings(rate, quantity, run, quantity)
+    assert 0 <= compute_earnings(rate, quantity, run, less) <= compute_earnings(rate, quantity, run, more) <= share
 
 
 @given(RATES, st.integers(1, 100_000), st.integers(1, 20))
 def test_what_is_not_delivered_earns_nothing(rate, quantity, run):
-    assert 0 == earned(rate, quantity, run, 0)
+    assert 0 == compute_earnings(rate, quantity, run, 0)
 
 
 def test_a_package_is_earned_whole_or_not_at_all():
     rate = Decimal("4.75")
-    assert (0, 475_000) == (earned(rate, 1, 1, 0, packaged=True), earned(rate, 1, 1, 1, packaged=True))
+    assert (0, 475_000) == (
+        compute_earnings(rate, 1, 1, 0, packaged=True),
+        compute_earnings(rate, 1, 1, 1, packaged=True),
+    )

@@ -10,7 +10,7 @@ from opensmm.domain.cancels import CancelStep, CancelSubject, DeliveryPart
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.orders import OrderState
 from opensmm.domain.refills import Refillable
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

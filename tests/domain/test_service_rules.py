@@ -9,7 +9,7 @@ from msgspec import structs
 from opensmm.base.ids import ProviderId, RuleId, ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
-from opensmm.domain.codes import MISUSES, OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import MISUSES, OperatorRefusal, RefusalCode
 from opensmm.domain.policy import NO_POLICY, PolicyRule, RuleKind, compile_policy
 from opensmm.domain.price_sync import ListedRoute, RouteStanding, ServiceLine, SyncRules
 from opensmm.domain.pricing import PriceTerms

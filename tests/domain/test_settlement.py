@@ -12,7 +12,7 @@ from opensmm.domain import pricing
 from opensmm.domain.ledger import COSTS, EARNED, HELD, PROVIDERS, AccountId, Transfer, TransferKind
 from opensmm.domain.orders import OrderState
 from opensmm.domain.polling import OrderEnd
-from opensmm.domain.settlement import MOST_COST, EndedRun, OrderAtEnd, settle
+from opensmm.domain.settlement import MOST_COST, EndedRun, OrderAtEnd, compute_earnings, settle
 
 ANN, ORDER = CustomerId(1), OrderId(5)
 
@@ -115,7 +115,7 @@ def test_earned_and_given_back_are_the_whole_charge_however_the_runs_ended(rate,
 
 @given(RATES, st.integers(1, 300), st.integers(1, 5))
 def test_every_partial_of_every_run_shares_the_charge_exactly(rate, quantity, run):
-    share = pricing.earned(rate, quantity, run, quantity)
+    share = compute_earnings(rate, quantity, run, quantity)
     order = OrderAtEnd(ORDER, ANN, rate, False, quantity, run, 1, 0)
     for remains in range(quantity + 1):
         made = settle(order, [EndedRun(ORDER, run, remains)])

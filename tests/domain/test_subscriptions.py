@@ -8,7 +8,7 @@ import pytest
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service, ServiceType
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, TypeDetails
 from opensmm.domain.subscription_parameters import DELAYS_MIN, check
 

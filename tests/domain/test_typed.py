@@ -8,7 +8,8 @@ from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money
 from opensmm.domain.amounts import MAX_AMOUNT, SMALLEST, check_amount, read_amount
 from opensmm.domain.audit import MAX_REASON, Actor, ActorKind, By, with_reason
-from opensmm.domain.codes import MISUSES, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
+from opensmm.domain.operator_refusals import MISUSES, OperatorRefusal, RefusalCode
 from opensmm.domain.payments import chargeback_reference, check_recipient, read_payment
 from opensmm.domain.provider_ids import check_provider_order
 

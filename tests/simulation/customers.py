@@ -12,7 +12,7 @@ from tests.simulation.staff import Api
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
 from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.orders import DialectRules
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import AddOrder, RequestedIds, many_ids, one_id
 
 DIALECT_RULES = DialectRules(own_before_link=False, link_alone_is_media=False)

@@ -48,7 +48,7 @@ from opensmm.domain.dispatch import Declined, Deferred, DeliveryState, TurnedAwa
 from opensmm.domain.evidence import Patience
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport
-from opensmm.domain.refusals import UNKNOWN_ORDER
+from opensmm.domain.request_refusals import UNKNOWN_ORDER
 from opensmm.wire import provider_answers
 
 
@@ -363,7 +363,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation("price rounded down", "a thousand small orders cost nothing", [(pricing, "charge", _rounded_down)]),
     Mutation(
-        "runs rounded alone", "the shares of the runs are more than the charge", [(pricing, "earned", _earned_by_unit)]
+        "runs rounded alone", "the runs' shares exceed the charge", [(settlement, "compute_earnings", _earned_by_unit)]
     ),
     Mutation(
         "older news over newer", "a late answer takes the end back", [(model_polling, "_counts", _any_order_of_news)]

@@ -21,8 +21,8 @@ from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import Accepted, Declined, SendOutcome
+from opensmm.domain.operator_refusals import OperatorRefusal
 from opensmm.domain.payments import Payment
 from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.dispatch import DeliveryClaim

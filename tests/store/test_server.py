@@ -19,7 +19,8 @@ from tests.panel import until
 
 from opensmm.actions import starting
 from opensmm.base.errors import Unavailable
-from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.server import LIMITS_MS, DatabaseServer, find_faults
 from opensmm.store import django_settings, os_users, postgres_install, schema, server
 from opensmm.store.connection import connect

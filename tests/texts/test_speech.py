@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from opensmm.domain.codes import EventCode, FindingCode, LineCode, LineFault, OperatorRefusal, RefusalCode, ShutCode
+from opensmm.domain.codes import EventCode, FindingCode, LineCode, LineFault, ShutCode
 from opensmm.domain.dispatch import DeliveryState
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.texts.speech import ENGLISH, in_language
 
 ARABIC = in_language("ar")

@@ -17,7 +17,6 @@ from opensmm.domain.codes import (
     FindingCode,
     LineCode,
     LineFault,
-    RefusalCode,
     ShutCode,
     StageCode,
     WarningCode,
@@ -26,6 +25,7 @@ from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.price_sync import DoubtCode, ListDoubt
 from opensmm.texts import english, english_providers
 from opensmm.texts.english_findings import FINDINGS

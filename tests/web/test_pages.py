@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from opensmm.domain.catalogue import TYPE_PARAMETERS, ServiceType
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import ACTIONS
 from opensmm.providers.sandbox.behaviour import Behaviour
 from opensmm.web.pages import MAX_CACHED_PAGES, Pages

@@ -5,7 +5,7 @@ import pytest
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE
 from opensmm.wire.messages import (
     LOWER_CASE_STATUS,

@@ -15,7 +15,7 @@ from opensmm.domain.order_views import OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import StatusReport, UnreadAnswer
 from opensmm.domain.refills import Refill, RefillStatus
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
 from opensmm.wire import provider_answers
 from opensmm.wire.dialect import Dialect

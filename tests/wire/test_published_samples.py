@@ -13,7 +13,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import Refill, RefillStatus
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import many_ids, one_id
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2

@@ -11,7 +11,7 @@ from opensmm.base.money import Money
 from opensmm.domain.catalogue import DeliveryMethod, Service, ServiceType
 from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import MALFORMED, RequestedIds, many_ids, one_id
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS

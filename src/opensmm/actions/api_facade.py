@@ -25,7 +25,7 @@ from opensmm.domain.order_views import ListedOrder, OrderView, Parts
 from opensmm.domain.orders import DialectRules, normalise
 from opensmm.domain.placing import Buyer, buyer_of_key
 from opensmm.domain.refills import Refill
-from opensmm.domain.refusals import Refused
+from opensmm.domain.request_refusals import Refused
 from opensmm.domain.subscriptions import MOST_LISTED
 from opensmm.store import api_keys
 from opensmm.store import placing as marks

@@ -10,7 +10,7 @@ from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money
 from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.order_views import ListedOrder, OrderView, Parts
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.store import api_keys, customers, orders
 from opensmm.store.connection import ReconnectingConnection

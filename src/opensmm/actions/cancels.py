@@ -9,7 +9,7 @@ from opensmm.actions.transactions import write
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.domain import cancels
 from opensmm.domain.cancels import CancelStep, CancelSubject
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.domain.settlement import EndedRun
 from opensmm.store import cancels as rows

@@ -1,8 +1,8 @@
 """Setting the panel's currency, once: rates and balances are numbers, and none is converted."""
 
 from opensmm.domain.audit import AuditAction, AuditEntry, By
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.currencies import currency_code
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import audit, catalogue
 from opensmm.store import currency as rows
 from opensmm.store.connection import Connection

@@ -14,9 +14,9 @@ from opensmm.base.money import Money
 from opensmm.domain.amounts import NOTHING, check_amount
 from opensmm.domain.api_keys import check_importable, check_label, digest, read_addresses
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created, diff
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.customers import check_customer_name
 from opensmm.domain.ledger import Funds
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.payments import OPENING, Payment
 from opensmm.store import api_keys, audit, customers
 from opensmm.store.api_keys import DEFAULT_SETTINGS, KeySettings

@@ -10,7 +10,7 @@ from opensmm.actions.services import fill_sandbox
 from opensmm.base.money import Money
 from opensmm.domain.audit import By
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue as rows
 from opensmm.store.connection import Connection
 

@@ -12,8 +12,8 @@ from opensmm.base.ids import OrderId, ProviderId, RefillId, ServiceId
 from opensmm.domain import manual
 from opensmm.domain import polling as core
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, created, diff
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.manual import ManualReport, ManualStep
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.polling import PolledDelivery
 from opensmm.domain.providers import MANUAL
 from opensmm.domain.refills import RefillStatus

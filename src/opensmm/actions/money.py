@@ -7,8 +7,8 @@ from opensmm.base.money import Money, format_amount
 from opensmm.domain import ledger, payments
 from opensmm.domain.amounts import NOTHING, check_amount
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, Context, with_reason
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.ledger import Funds, Transfer, TransferKind
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.payments import Payment, read_reference
 from opensmm.store import audit, customers
 from opensmm.store import payments as rows

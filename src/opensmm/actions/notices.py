@@ -2,7 +2,7 @@
 
 from opensmm.base.ids import OrderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, with_reason
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import audit
 from opensmm.store import notices as rows
 from opensmm.store.connection import Connection

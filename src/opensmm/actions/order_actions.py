@@ -17,9 +17,9 @@ from opensmm.base.money import Money
 from opensmm.domain import ledger, order_actions
 from opensmm.domain.amounts import check_amount
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Changes, Context, read_reason, with_reason
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import Declined, DeliveryState, Verdict, after_sending
 from opensmm.domain.evidence import DEFAULT_PATIENCE, Conclusion, EvidenceKind
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.order_actions import ChosenEnd, LockedRun, OrderSubject
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.domain.settlement import EndedRun

@@ -27,7 +27,7 @@ from opensmm.base.ids import CustomerId, KeyId, OrderId
 from opensmm.domain import orders, placing
 from opensmm.domain.orders import DialectRules, PricedOrder
 from opensmm.domain.placing import Buyer, Decision, IdempotencyHit, IdempotencyRecord, OrderRequest, PlacingFacts
-from opensmm.domain.refusals import Refused
+from opensmm.domain.request_refusals import Refused
 from opensmm.domain.requests import NO_DETAILS, AddOrder
 from opensmm.store import connection as db
 from opensmm.store import placing as rows

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from opensmm.domain.api_keys import pepper_mark
 from opensmm.domain.audit import WITHHELD, AuditAction, AuditEntry, By, with_reason
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.providers.key_encryption import UnreadableKey, unseal
 from opensmm.store import audit, catalogue, peppers, providers
 from opensmm.store.connection import Connection

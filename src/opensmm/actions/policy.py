@@ -8,8 +8,9 @@ from opensmm.actions.services import write_services_in_transaction
 from opensmm.base.ids import RuleId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.names import check_text
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import (
     MAX_REASON,
     MAX_RULES,

@@ -6,8 +6,8 @@ from decimal import Decimal
 from opensmm.actions.references import suggest
 from opensmm.base.ids import CustomerId, PriceListId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.service_rules import MAX_PRICE_LIST_NAME, check_price
 from opensmm.store import audit, catalogue
 from opensmm.store import price_lists as rows

@@ -16,7 +16,8 @@ from opensmm.actions.transactions import StatementRejected, write
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, Actor, ActorKind, AuditAction, AuditEntry, By, Context, diff
 from opensmm.domain.catalogue import BelowCost, Service
-from opensmm.domain.codes import FieldCode, ListWarning, OperatorRefusal, RefusalCode, WarningCode
+from opensmm.domain.codes import FieldCode, ListWarning, WarningCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.price_sync import (
     DoubtCode,
     JudgedLine,

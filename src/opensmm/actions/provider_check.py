@@ -15,8 +15,9 @@ from opensmm.actions.references import find_provider
 from opensmm.base.money import format_amount
 from opensmm.domain.audit import AuditAction, AuditEntry, By
 from opensmm.domain.call_faults import CallFault
-from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, ListWarning, OperatorRefusal, RefusalCode, WarningCode
+from opensmm.domain.codes import NO_FIELDS, Fields, FindingCode, ListWarning, WarningCode
 from opensmm.domain.evidence import DEFAULT_PATIENCE, Neighbour, ids_grow
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_services import ReadPriceList
 from opensmm.domain.providers import PANEL, BalanceReading, IdForm, judge_adds
 from opensmm.providers.call_failures import NoAnswer

@@ -9,9 +9,10 @@ from msgspec import Struct, structs
 from opensmm.actions import price_sync
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Changes, diff, secret_change
-from opensmm.domain.codes import BY_SETTING, FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import BY_SETTING, FieldCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H
 from opensmm.domain.names import check_range
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_settings import (
     ProviderSettings,
     check_address,

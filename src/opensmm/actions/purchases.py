@@ -4,7 +4,7 @@ from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import write
 from opensmm.base.ids import OrderId, RefillId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, created
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.refills import check_purchase
 from opensmm.store import audit
 from opensmm.store import purchases as rows

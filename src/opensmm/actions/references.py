@@ -6,7 +6,7 @@ from typing import Final
 
 from opensmm.base.ids import CustomerId, ServiceId
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue, customers, providers
 from opensmm.store.connection import Connection
 from opensmm.store.providers import ProviderRow

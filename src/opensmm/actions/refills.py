@@ -7,7 +7,7 @@ from opensmm.actions.clock import DatabaseClock
 from opensmm.actions.transactions import read, write
 from opensmm.base.ids import CustomerId, OrderId, RefillId
 from opensmm.domain.refills import Refill, Refillable, check
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import GetRefillStatus, RequestedIds
 from opensmm.store import refills as rows
 from opensmm.store.connection import Connection, ReconnectingConnection

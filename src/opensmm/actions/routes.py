@@ -9,7 +9,7 @@ from opensmm.actions import price_sync
 from opensmm.actions.references import find_provider, find_service
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_services import check_provider_service
 from opensmm.domain.providers import PANEL, SANDBOX
 from opensmm.domain.routes import RouteTo, cheapest_first, check_routes, routes_changed

@@ -7,7 +7,7 @@ from msgspec import Struct
 from opensmm.actions.references import find_provider, match_service, suggest
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue, routes
 from opensmm.store.connection import Connection
 

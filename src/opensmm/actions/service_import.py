@@ -12,7 +12,7 @@ from opensmm.actions.services import save_services_in_transaction
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction, AuditEntry, By, Context
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.provider_services import ProviderService, ReadPriceList, UnreadLine
 from opensmm.domain.routes import RouteTo, routes_changed
 from opensmm.domain.service_import import (

@@ -13,7 +13,7 @@ from opensmm.actions.selection import Selection, select
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import NO_CONTEXT, AuditAction, AuditEntry, By, Context, created, diff
 from opensmm.domain.catalogue import RefillMode, Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import NO_POLICY, Policy
 from opensmm.domain.providers import SANDBOX
 from opensmm.domain.routes import RouteTo, routes_changed

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from opensmm.base.errors import Unavailable
-from opensmm.domain.codes import FindingCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FindingCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.server import find_faults
 from opensmm.store import schema, server
 from opensmm.store.connection import Connection, UncanceledConnection, connect

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.api.http import HttpRequest
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import GetBalance, ListServices, Request
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.form import Fields, read_form

@@ -39,7 +39,7 @@ from opensmm.base.errors import Unavailable
 from opensmm.domain import requests, subscription_parameters
 from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.client_programs import acts_as_panel, reads_title_case
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.wire.dialect import TOO_LARGE, TOO_MANY, UNAVAILABLE, Dialect
 from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2

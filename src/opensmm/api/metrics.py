@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from opensmm.base.metrics import MILLISECOND, SECOND, Histograms
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 
 OK: Final = "ok"
 REFUSED: Final = "refused"

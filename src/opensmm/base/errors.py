@@ -1,4 +1,4 @@
-"""Exceptions for unexpected failures. Expected refusals of a request are values (``domain.refusals``)."""
+"""Exceptions for unexpected failures. Expected refusals of a request are values (``domain.request_refusals``)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

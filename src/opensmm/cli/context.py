@@ -28,7 +28,8 @@ from opensmm.base.money import parse_decimal
 from opensmm.cli.stages import Stages
 from opensmm.config import Config
 from opensmm.domain.audit import Actor, ActorKind, By
-from opensmm.domain.codes import MISUSES, NO_FIELDS, Fields, OperatorRefusal
+from opensmm.domain.codes import NO_FIELDS, Fields
+from opensmm.domain.operator_refusals import MISUSES, OperatorRefusal
 from opensmm.runtime.crashes import UNAVAILABLE, UNFORESEEN
 from opensmm.runtime.database import bring_up_to_date
 from opensmm.store import schema

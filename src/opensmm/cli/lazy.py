@@ -10,7 +10,7 @@ from typer._click.exceptions import NoSuchOption, UsageError
 from typer.core import TyperGroup
 
 from opensmm.cli.context import refuse
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.operator_refusals import OperatorRefusal
 
 PLAIN: Final = None
 """Help without typer's boxes, which cut the names of options and wrap their values on a narrow terminal."""

@@ -9,9 +9,9 @@ from opensmm.actions.references import find_services
 from opensmm.base.ids import OrderId, RefillId, ServiceId
 from opensmm.cli.context import Data, Json, answer, by, read_existing_config, refuse, with_database
 from opensmm.domain.catalogue import RefillMode
-from opensmm.domain.codes import OperatorRefusal
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.manual import MOST_COUNT, ManualReport, ManualStep
+from opensmm.domain.operator_refusals import OperatorRefusal
 from opensmm.domain.refills import RefillStatus
 from opensmm.store import manual as rows
 from opensmm.store.connection import Connection

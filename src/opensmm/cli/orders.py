@@ -30,9 +30,9 @@ from opensmm.cli.context import (
 from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.audit import By
 from opensmm.domain.call_faults import words_of
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.dispatch import MAX_REFUSED_WAIT_H, DeliveryState
 from opensmm.domain.evidence import Conclusion
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.order_actions import MAX_REFUNDS
 from opensmm.domain.provider_ids import check_provider_order
 from opensmm.store import order_events

@@ -3,7 +3,8 @@
 from typing import Final
 
 from opensmm.base.money import DECIMALS, Money, format_amount, money
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 MAX_AMOUNT: Final = money("1000000000000")
 SMALLEST: Final = Money(1)

@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, KeyId, PriceListId
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.names import check_name
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 IMPORTED_KEY_CHARS: Final = (32, 64)
 """The least and the most characters of a key that is imported from another panel."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from opensmm.domain.dispatch import END_STATES, DeliveryState
 from opensmm.domain.orders import LIVE_ORDER_STATES, OrderState
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 
 CANCEL_AFTER_END_FOR: Final = timedelta(days=1)
 """The time after a request in which a cancel is still sent to the provider if the delivery has ended here."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.domain.policy import NO_POLICY, Policy
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 
 
 class ServiceType(StrEnum):

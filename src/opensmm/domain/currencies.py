@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 _CODE: Final = re.compile("[A-Za-z]{3}")
 

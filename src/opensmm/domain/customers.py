@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
 from opensmm.domain.names import check_name
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 MAX_NAME: Final = 100
 HOUSE: Final = "The house: refills"

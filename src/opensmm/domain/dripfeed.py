@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import AddOrder
 
 MAX_RUNS: Final = 1000

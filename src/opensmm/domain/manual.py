@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from opensmm.base.ids import OrderId
 from opensmm.domain.audit import MAX_REASON
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.dispatch import ACCEPTED_STATES
 from opensmm.domain.names import name_refusal
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.polling import PolledDelivery, StatusReport
 

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029"
 _DIRECTIONS: Final = "\u202a-\u202e\u2066-\u2069"

@@ -12,9 +12,10 @@ from msgspec import Struct
 from opensmm.base.ids import OrderId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.dispatch import END_STATES, AttemptOutcome, DeliveryState
 from opensmm.domain.names import check_range
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderState
 
 QUEUED_TOO_LONG: Final = timedelta(minutes=5)

@@ -16,7 +16,7 @@ from opensmm.base.ids import PriceListId, ServiceId
 from opensmm.base.money import Money
 from opensmm.domain import dripfeed, links, pricing, subscription_parameters
 from opensmm.domain.catalogue import TYPE_PARAMETERS, Catalogue, QuantitySource, Service, TypeParameters, check_range
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, NO_DETAILS, AddOrder, TypeDetails
 from opensmm.domain.transitions import final, passing
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import CustomerId
 from opensmm.base.money import Money, format_amount
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 MAX_GATEWAY_CHARS: Final = 64
 MAX_REFERENCE_CHARS: Final = 255

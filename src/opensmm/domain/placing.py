@@ -12,7 +12,7 @@ from opensmm.base.ids import CustomerId, OrderId, PriceListId, UserId
 from opensmm.domain.api_keys import KeyHolder
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import DialectRules, PricedOrder
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import AddOrder
 
 

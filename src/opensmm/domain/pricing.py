@@ -1,4 +1,4 @@
-"""Prices: the charge of an order, and the part of it that is earned. No other module computes a price."""
+"""Prices: the charge of an order, and resale rates. How much of a charge is refunded is in ``settlement``."""
 
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Final
@@ -30,21 +30,6 @@ def charge(rate: Decimal, billed: int, *, packaged: bool = False) -> Money:
     numerator, denominator = rate.as_integer_ratio()
     per_unit = PER_WHOLE if packaged else PER_WHOLE // 1000
     return Money(-(-numerator * billed * per_unit // denominator))
-
-
-def earned(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: bool = False) -> Money:
-    """Returns the money that ``delivered`` units of run ``run`` (from 1, of ``quantity`` units) have earned.
-
-    With ``delivered == quantity`` this is the run's share. The shares of all runs add up to the order's charge, so that
-    refunds never exceed it.
-
-    Totals from the order's first unit on are rounded up, never a single run's part. So the refund of an order with one
-    run, which is the rest of its charge, is rounded down, by less than 0.00001. A part of a drip-feed lies between two
-    such totals, and is less than 0.00001 off either way.
-    """
-    before = quantity * (run - 1)
-    upto = charge(rate, before + delivered, packaged=packaged)
-    return Money(upto - charge(rate, before, packaged=packaged))
 
 
 def resale_rate(rate: Decimal, terms: PriceTerms) -> Decimal:

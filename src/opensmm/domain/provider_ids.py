@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 _ID: Final = re.compile(r"(?!0+\Z)[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _PARTS: Final = re.compile(r"[0-9]+|[A-Za-z]+")

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.domain.catalogue import ServiceType
-from opensmm.domain.codes import LineFault, ListWarning, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import LineFault, ListWarning
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 MAX_LISTED_SERVICES: Final = 100_000
 """Most lines of a provider's price list; a longer one is not read."""

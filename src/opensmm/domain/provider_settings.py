@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from opensmm.domain.api_keys import is_key
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.currencies import currency_code
 from opensmm.domain.names import check_name, check_range
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.pricing import MAX_DECIMALS
 from opensmm.domain.providers import (
     KEY_CHARS,

@@ -7,9 +7,9 @@ from typing import Final
 from msgspec import Struct
 
 from opensmm.base.ids import RefillId
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.orders import OrderState
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.transitions import final, passing
 
 RETRY_PAUSES: Final = (

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from opensmm.base.ids import ProviderId
 from opensmm.domain.audit import Changes
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 MAX_ROUTES: Final = 20
 """Most providers of one service."""

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from opensmm.base.ids import ProviderId, ServiceId
 from opensmm.domain.audit import AuditAction
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import OperatorRefusal, RefusalCode
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import Policy
 from opensmm.domain.price_sync import ServiceLine, judge_service
 from opensmm.domain.service_rules import EDITABLE, RefusedService, sale_refusal, service_refusals

@@ -10,8 +10,9 @@ from msgspec import Struct, structs
 
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import TYPE_PARAMETERS, Service
-from opensmm.domain.codes import FieldCode, LineCode, LineFault, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode, LineCode, LineFault
 from opensmm.domain.names import check_name, check_range
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.pricing import MAX_DECIMALS, RATE_BELOW, PriceTerms, resale_rate
 from opensmm.domain.provider_services import ProviderService, UnreadLine
 from opensmm.domain.service_rules import MAX_CATEGORY_NAME

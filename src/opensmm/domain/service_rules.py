@@ -9,8 +9,9 @@ from msgspec import Struct, structs
 
 from opensmm.base.money import parse_decimal
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import FieldCode, OperatorRefusal, RefusalCode
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.names import check_name, check_range, check_text
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.domain.policy import Policy
 from opensmm.domain.pricing import RATE_BELOW
 

@@ -65,9 +65,9 @@ def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
     earned = refunded = untouched = 0
     refund_index: int | None = None  # of the transfer that refunds all untouched runs
     for end in ends:
-        whole_run = pricing.earned(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
+        whole_run = compute_earnings(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
         delivered = order.quantity - end.remains
-        run_earned = pricing.earned(order.rate, order.quantity, end.run, delivered, packaged=order.packaged)
+        run_earned = compute_earnings(order.rate, order.quantity, end.run, delivered, packaged=order.packaged)
         run_refunded = Money(whole_run - run_earned)
         if run_earned:
             transfers.append(ledger.earn(order.customer, order.order, end.run, run_earned))
@@ -90,3 +90,18 @@ def _end_order(order: OrderAtEnd) -> OrderEnd:
     if order.called_off:
         return OrderEnd(OrderState.CANCELED, 0)
     return polling.end_of_order(order.quantity, order.runs, order.remains)
+
+
+def compute_earnings(rate: Decimal, quantity: int, run: int, delivered: int, *, packaged: bool = False) -> Money:
+    """Returns the money that ``delivered`` units of run ``run`` (from 1, of ``quantity`` units) have earned.
+
+    With ``delivered == quantity`` this is the run's share. The shares of all runs add up to the order's charge, so that
+    refunds never exceed it.
+
+    Totals from the order's first unit on are rounded up, never a single run's part. So the refund of an order with one
+    run, which is the rest of its charge, is rounded down, by less than 0.00001. A part of a drip-feed lies between two
+    such totals, and is less than 0.00001 off either way.
+    """
+    before = quantity * (run - 1)
+    upto = pricing.charge(rate, before + delivered, packaged=packaged)
+    return Money(upto - pricing.charge(rate, before, packaged=packaged))

@@ -7,7 +7,7 @@ from msgspec import structs
 
 from opensmm.domain import links
 from opensmm.domain.catalogue import Service, check_range
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, AddOrder, TypeDetails
 
 DELAYS_MIN: Final = frozenset(

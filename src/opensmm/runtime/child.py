@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from opensmm import config as configuration
 from opensmm.base.errors import Misconfigured, Unavailable
-from opensmm.domain.codes import OperatorRefusal
+from opensmm.domain.operator_refusals import OperatorRefusal
 from opensmm.runtime.crashes import UNAVAILABLE, log_and_end
 from opensmm.runtime.serving import MetricsAddress, run_api, run_sandbox, run_worker
 

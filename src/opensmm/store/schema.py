@@ -14,7 +14,8 @@ from psycopg.rows import scalar_row
 
 from opensmm.base.error_codes import RolePower, SetupCode, TooMuch
 from opensmm.base.errors import Misconfigured
-from opensmm.domain.codes import OperatorRefusal, RefusalCode, Report, StageCode, no_report
+from opensmm.domain.codes import Report, StageCode, no_report
+from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import grants
 
 APP_ROLE: Final = "opensmm_app"

@@ -4,18 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.audit import AuditAction
-from opensmm.domain.codes import (
-    ChangeCode,
-    EventCode,
-    FieldCode,
-    LineCode,
-    RefusalCode,
-    ShutCode,
-    StageCode,
-    WarningCode,
-)
+from opensmm.domain.codes import ChangeCode, EventCode, FieldCode, LineCode, ShutCode, StageCode, WarningCode
 from opensmm.domain.dispatch import DeliveryState
 from opensmm.domain.evidence import Conclusion
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.providers import MAX_URL
 from opensmm.texts.english_customers import CUSTOMER_REFUSALS
 from opensmm.texts.english_orders import ORDER_REFUSALS

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from opensmm.domain.codes import RefusalCode
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.texts.template import Words
 
 ORDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from opensmm.domain.call_faults import CallCode
-from opensmm.domain.codes import RefusalCode
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.price_sync import DoubtCode
 from opensmm.texts.template import Words
 

@@ -5,7 +5,7 @@ from typing import Final
 from opensmm.domain.catalogue import QuantitySource, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.refusals import Refusal
+from opensmm.domain.request_refusals import Refusal
 from opensmm.texts.reference import CallText, Labels, Sections, Texts
 
 _LABELS: Final = Labels(

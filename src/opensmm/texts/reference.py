@@ -8,7 +8,7 @@ from msgspec import Struct
 from opensmm.domain.catalogue import QuantitySource, ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.refusals import Refusal
+from opensmm.domain.request_refusals import Refusal
 
 Translate = Callable[[str, str], str]
 """A function that translates a text, given its context and the text."""

@@ -11,7 +11,8 @@ from typing import Final
 from opensmm.base.durations import in_largest_unit
 from opensmm.base.error_codes import Obstacle, TooMuch
 from opensmm.domain.call_faults import CallFault
-from opensmm.domain.codes import Fields, LineFault, RefusalCode
+from opensmm.domain.codes import Fields, LineFault
+from opensmm.domain.operator_refusals import RefusalCode
 from opensmm.domain.price_sync import ListDoubt
 from opensmm.texts.english import LINES, REFUSALS
 from opensmm.texts.english_fields import FRAMES, SPANS

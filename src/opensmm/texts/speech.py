@@ -9,9 +9,10 @@ from typing import Final
 from opensmm.base.errors import Misconfigured, Unavailable
 from opensmm.base.money import Money, format_amount
 from opensmm.domain.catalogue import Service
-from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, ListWarning, OperatorRefusal, StageCode
+from opensmm.domain.codes import ChangeCode, EventCode, Fields, FindingCode, ListWarning, StageCode
 from opensmm.domain.findings import Finding, Level
 from opensmm.domain.invariants import InvariantCode
+from opensmm.domain.operator_refusals import OperatorRefusal
 from opensmm.domain.price_sync import ListChange
 from opensmm.domain.providers import IdForm
 from opensmm.texts.catalogues import SOURCE, load_translations

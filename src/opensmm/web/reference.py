@@ -15,7 +15,7 @@ from opensmm.base.money import money
 from opensmm.domain.catalogue import TYPE_PARAMETERS, DeliveryMethod, QuantitySource, Service, ServiceType
 from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import OrderStatus
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.texts.english_reference import REFERENCE
 from opensmm.texts.reference import CallText, Texts, translate_texts
 from opensmm.texts.speech import Speech, in_language

@@ -15,7 +15,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import ExtendedStatus, ListedOrder, OrderView
 from opensmm.domain.orders import DialectRules
 from opensmm.domain.refills import Refill
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import MALFORMED, Request, RequestedIds
 from opensmm.wire import requests
 from opensmm.wire.form import Fields

@@ -6,7 +6,7 @@ from typing import Final
 from opensmm.domain.catalogue import ServiceType
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import RefillStatus
-from opensmm.domain.refusals import Refusal
+from opensmm.domain.request_refusals import Refusal
 
 TITLE_CASE_STATUS: Final[Mapping[OrderStatus, str]] = {
     OrderStatus.PENDING: "Pending",

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from opensmm.domain.refusals import Refusal, Refused
+from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import (
     MALFORMED,
     MAX_IDS,

@@ -12,7 +12,7 @@ from opensmm.domain.catalogue import Service
 from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import ListedOrder, OrderView
 from opensmm.domain.orders import DialectRules
-from opensmm.domain.refusals import Refused
+from opensmm.domain.request_refusals import Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.wire.dialect import Dialect, write_balance_keys, write_keys, write_listed_line, write_more_keys
 from opensmm.wire.messages import TITLE_CASE_STATUS, V2_REFUSAL

@@ -22,7 +22,7 @@ from opensmm.domain.ledger import BalanceView
 from opensmm.domain.order_views import ExtendedStatus, OrderView
 from opensmm.domain.orders import OrderStatus
 from opensmm.domain.refills import Refill
-from opensmm.domain.refusals import UNKNOWN_ORDER, Refusal, Refused
+from opensmm.domain.request_refusals import UNKNOWN_ORDER, Refusal, Refused
 from opensmm.domain.requests import RequestedIds
 from opensmm.providers.sandbox import behaviour
 from opensmm.providers.sandbox.behaviour import Behaviour

@@ -1,4 +1,4 @@
-"""Reasons for which the API refuses a request. Each dialect has words for each member; a test counts them."""
+"""Reasons for which a customer's request is refused. Each dialect has a text for each in ``wire.messages``."""
 
 from enum import StrEnum, auto
 from typing import ClassVar, Final
