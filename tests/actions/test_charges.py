@@ -60,12 +60,12 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     assert [("0.06",)] == await fetch(stocked, "select cost::text from attempt where order_id = %s", order)
     (why,) = await list_waiting_deliveries(stocked, frozenset(("held",)), worker.clock(), 10)
     assert why.note is not None
-    assert "held: its provider says that it is completed, charges 0.06 USD and lists no post" in ENGLISH.event(
+    assert "held: its provider reports that it is completed, charges 0.06 USD and lists no post" in ENGLISH.event(
         why.note.code, why.note.fields
     )
     told = await read_history(stocked, order)
     assert told is not None
-    assert "last asked after: held for you" in [ENGLISH.event(one.kind, one.fields) for one in told.events]
+    assert "last polled: held for you" in [ENGLISH.event(one.kind, one.fields) for one in told.events]
     assert [] == await broken(stocked)
 
 

@@ -172,9 +172,9 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, worker, sto
         return [ENGLISH.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
 
     (before,) = await asked()
-    assert before.startswith("last asked after: ")
+    assert before.startswith("last polled: ")
     assert await order_actions.cancel(stocked, order, by(worker))
-    assert ["last asked after"] == await asked()
+    assert ["last polled"] == await asked()
 
 
 async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(lied_to, api, stocked, ann):

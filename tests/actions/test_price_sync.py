@@ -448,7 +448,7 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
     (found,) = [one for one in findings if one.name == "unread"]
     why = LineFault(LineCode.NO_RATE, {"rate": "on request"})
     assert ({"service": DEFAULT, "why": why},) == found.fields["named"]
-    assert f"{DEFAULT}: it has no rate that can be read: “on request”" in ENGLISH.health_finding(found)[0]
+    assert f"{DEFAULT}: it has no readable rate: “on request”" in ENGLISH.health_finding(found)[0]
     # What was kept in words before there were codes is told as not understood.
     await stocked.execute("update route set unread = 'has no rate' where unread is not null")
     _, findings = await monitoring.inspect_panel(stocked, PEPPER, worker.clock(), private=True)

@@ -13,7 +13,9 @@ from opensmm.texts.speech import ENGLISH
 
 FUNDS, CHARGE = 10_000_000, 9_000
 DAY_S = 86_400
-WAITED = "held: it waited 24 h for its provider, which says “Not enough funds on balance”; send it again, or cancel it"
+WAITED = (
+    "held: it waited 24 h for its provider, which reports “Not enough funds on balance”; send it again, or cancel it"
+)
 KEY = {"error": "Invalid API key"}
 MONEY = {"error": "Not enough funds on balance"}
 SERVICE = {"error": "This service is temporarily unavailable"}

@@ -52,7 +52,9 @@ def test_once_money_has_moved_the_currency_is_fixed(refusal, said, owner):
     owner.execute(CUSTOMER)
     owner.execute(PAID)
     before = kept(owner)
-    assert (FAILED, "opensmm: The currency stays USD: money has moved in it.") == refusal("currency", "EUR")
+    assert (FAILED, "opensmm: The currency stays USD, because money has already moved in it.") == refusal(
+        "currency", "EUR"
+    )
     assert (0, {"currency": "USD"}) == said("currency", "USD")
     assert before == kept(owner)
 

@@ -95,7 +95,7 @@ def test_a_provider_is_said_to_answer_where_it_did_of_late(findings, well, paid)
 def test_a_provider_whose_key_does_not_open_wants_an_act(findings, well, paid, execute, monkeypatch):
     paid((9, 1))
     monkeypatch.setenv("OPENSMM_PEPPER", "another pepper, of thirty-two characters or more")
-    why = "its kept key does not open: it was sealed with another pepper or for another address"
+    why = "its stored key cannot be decrypted: it was encrypted with another pepper or for another address"
     assert ("critical", f"is not called: {why}; its orders wait") == findings()["provider Up"]
     execute("update provider set sealed_key = null")
     assert ("critical", "is not called: it has no key; its orders wait") == findings()["provider Up"]
@@ -111,7 +111,7 @@ def test_what_the_workers_cannot_call_is_told_whatever_the_shell_may(
     (told,) = [one for one in json.loads(health("--json")[1])["findings"] if one["name"] == "provider Up"]
     assert ("critical", "provider_not_allowed") == (told["level"], told["code"])
     assert "OPENSMM_PRIVATE_PROVIDERS=1" in told["do"]
-    assert "not called: the address is not one of the public internet" in run("provider", "list")[1]
+    assert "not called: the address is not on the public internet" in run("provider", "list")[1]
     execute("update worker set shut = '{}'")
     execute("update provider set url = 'http://127.0.0.1/' where name = 'Up'")
     monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "0")

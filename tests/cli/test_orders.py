@@ -79,14 +79,14 @@ async def test_each_verb_says_what_it_did_and_that_it_was_done_before(api, worke
     assert 5 == len(await fetch(stocked, f"select from audit where actor = '{ACTOR.name}'"))
     _, story = await on_thread(said, "show", three)
     events = [event["message"] for event in story["events"]]
-    assert f"settled by {ACTOR}: it is the provider's order 33. Reason: why" in events
+    assert f"resolved by {ACTOR}: it is the provider's order 33. Reason: why" in events
 
 
 async def test_what_is_refused_is_said_in_words_and_exits_with_1(api, worker, stocked, ann, said):
     (order,) = await place(api, worker, ann, "garbage")
     for words in (("cancel", order), ("resend", order), ("partial", order, "--remains", 5), ("refund", order, "1")):
         code, told = await on_thread(said, *words, "--reason", "why")
-        assert (FAILED, True) == (code, told["error"]["message"].startswith(f"order {order}: it "))
+        assert (FAILED, True) == (code, told["error"]["message"].startswith(f"order {order}: "))
         assert {"order": order} == told["error"]["fields"]
     assert "not_ended" == told["error"]["code"]
     assert "unsure" == await state(stocked, order)
@@ -125,9 +125,9 @@ async def test_a_story_tells_what_was_asked_and_what_was_concluded(api, worker, 
     worker.clock.forward(400)
     await worker.settle()
     _, story = await on_thread(said, "show", order)
-    told = [event["message"] for event in story["events"] if event["message"].startswith("looked into")]
+    told = [event["message"] for event in story["events"] if event["message"].startswith("checked")]
     assert [
-        "looked into: still unsure, since 3 earlier and 3 later orders at Sandbox are needed; there are 0 and 0 so far"
+        "checked: still unsure, because 3 earlier and 3 later orders at Sandbox are needed; there are 0 and 0 so far"
     ] == told
 
 
@@ -145,7 +145,7 @@ async def test_what_is_sent_again_at_the_operators_risk_is_not_told_to_be_unboug
     }
     (risked,) = [event["message"] for event in told["events"] if event["code"] == "operator_risked"]
     assert risked == (
-        f"{ACTOR} has it sent again, though the provider may have taken it: twice is cheap. Reason: they are slow"
+        f"sent again by {ACTOR}, although the provider may have accepted it: twice is cheap. Reason: they are slow"
     )
 
 
@@ -156,7 +156,7 @@ async def test_the_list_tells_a_person_no_codes(api, worker, stocked, ann, said)
     (line,) = (await on_thread(said, "list"))[1]["orders"]
     assert (order, "no_neighbours") == (line["order"], line["concluded"])
     out = (await asyncio.to_thread(said, "list", json_wanted=False))[1]
-    assert "too few orders before and after it yet" in out
+    assert "too few orders before and after it so far" in out
     assert "no_neighbours" not in out
 
 
@@ -179,7 +179,7 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
         assert (DONE, order, "late", "canceled", SANDBOX, "7001") == (
             code, line["order"], line["why"], line["state"], line["provider_name"], line["provider_order"],
         )  # fmt: skip
-        assert "Sandbox took it as its order 7001 after it had been settled otherwise" in line["answer"]
+        assert "Sandbox accepted it as its order 7001 after it had been resolved otherwise" in line["answer"]
         assert "late_acceptance" == line["note"]["code"]
     assert (DONE, {"orders": []}) == await on_thread(said, "list", "--odd")
     for changed in (True, False):
@@ -187,9 +187,9 @@ async def test_what_was_bought_too_late_stands_on_the_list_until_it_is_dealt_wit
         assert (DONE, told) == await on_thread(said, "dealt-with", order, "--reason", "cancelled there")
     assert (DONE, {"orders": []}) == await on_thread(said, "list")
     _, story = await on_thread(said, "show", order)
-    assert "dealt with: you have seen to what Sandbox said" in [event["message"] for event in story["events"]]
+    assert "dealt with: you have handled what Sandbox reported" in [event["message"] for event in story["events"]]
     code, told = await on_thread(said, "dealt-with", order + 1, "--reason", "why")
-    assert (FAILED, f"Order {order + 1} has no notice that could be dealt with.") == (code, told["error"]["message"])
+    assert (FAILED, f"Order {order + 1} has no open notice.") == (code, told["error"]["message"])
 
 
 async def test_the_list_shows_an_id_that_stands_where_none_is_documented(api, worker, stocked, ann, said):
@@ -220,7 +220,7 @@ async def test_the_list_tells_the_word_the_remains_and_the_charge_that_held_an_o
     worker, fake = lied_to
     order = await polled(api, worker, fake, ann, {"status": "Canceled", "charge": "0.05", "remains": "0"})
     line = await listed(said, order, "--held")
-    assert "held: its provider says “canceled” with 0 of 100 remaining and a charge of 0.05" == line["answer"]
+    assert "held: its provider reports “canceled” with 0 of 100 remaining and a charge of 0.05" == line["answer"]
     fields = {"word": "canceled", "remains": "0", "quantity": "100", "charge": "0.05"}
     assert {"code": "end_not_believed", "fields": fields} == line["note"]
 
@@ -229,7 +229,7 @@ async def test_what_is_not_understood_is_on_the_list_with_the_words_that_came(ap
     worker, fake = lied_to
     order = await polled(api, worker, fake, ann, {"status": "Teapot", "remains": "5"})
     line = await listed(said, order, "--unread")
-    assert ("unread", "pending", "not understood: its provider says “Teapot”") == (
+    assert ("unread", "pending", "not understood: its provider reports “Teapot”") == (
         line["why"],
         line["state"],
         line["answer"],
@@ -241,7 +241,7 @@ async def test_what_is_not_understood_is_on_the_list_with_the_words_that_came(ap
         await worker.follow()
         line = await listed(said, order, "--unread")
         assert same == (line["noted"] == since), "another word of the same kind does not count anew"
-    assert "not told: its provider answers with the error “Incorrect order ID”" == line["answer"]
+    assert "no status: its provider returns the error “Incorrect order ID”" == line["answer"]
     fake.answers["status"] = {"7": {"status": "In progress", "remains": "5"}}
     worker.clock.forward(5)
     await worker.follow()
@@ -255,7 +255,7 @@ async def test_an_id_that_is_given_twice_is_told_in_words_of_ours(api, ann, stoc
     await worker.send()
     (twice,) = [order for order in orders if await state(stocked, order) == "unsure"]
     line = await listed(said, twice, "--unsure")
-    assert "unsure: its provider gave it the order 7, which is another delivery's already" == line["answer"]
+    assert "unsure: its provider returned the order id 7, which already belongs to another delivery" == line["answer"]
     assert [('{"order": 7}',)] == await fetch(stocked, "select answer from attempt where order_id = %s", twice)
 
 
@@ -265,7 +265,7 @@ async def test_before_the_first_news_nothing_is_said_of_what_remains(api, ann, s
     told = await read_history(stocked, order)
     assert told is not None
     (asked,) = [event for event in told.events if event.kind is EventCode.ASKED_AFTER]
-    assert (None, "last asked after: pending") == (asked.fields["remains"], ENGLISH.event(asked.kind, asked.fields))
+    assert (None, "last polled: pending") == (asked.fields["remains"], ENGLISH.event(asked.kind, asked.fields))
 
 
 async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann, lied_to, said):
@@ -274,7 +274,7 @@ async def test_what_waits_for_a_provider_that_refuses_us_is_on_the_list(api, ann
     order = await api.add(ann.key)
     await worker.send()
     line = await listed(said, order, "--waits")
-    told = "waits: its provider refuses our key, account or address, “Invalid API key”"
+    told = "waiting: its provider refuses our key, account or address, “Invalid API key”"
     assert ("waits", "queued", told) == (line["why"], line["state"], line["answer"])
 
 

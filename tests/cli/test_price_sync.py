@@ -57,10 +57,10 @@ def test_a_sync_prints_what_changed(said, listed):
         1: ["max: 100 → 50"],
         2: [
             "not sold until you approve it: `opensmm service quarantine list`",
-            "costs 2 and is sold at 1.8000",
-            "service 8 of provider 1 cost 0.90 and costs 2",
+            "costs 2 but is sold at 1.8000",
+            "service 8 of provider 1 cost 0.90 and now costs 2",
         ],
-        3: ["not sold: its provider lists it no more", "provider 1 does not list its service 9 any more"],
+        3: ["not sold: its provider no longer lists it", "provider 1 no longer lists its service 9"],
     } == changed(told)
     field = {"field": "max", "before": 100, "after": 50}
     assert [{"code": "field_moved", "fields": field}] == told["changed"][0]["changes"]
@@ -98,7 +98,7 @@ def test_a_list_that_was_overtaken_on_its_way_changes_nothing_and_it_is_said(sai
     newer = "update provider set synced = now() + interval '1 minute' returning sync_fault"
     answers.meanwhile = lambda: rows(newer)
     code, told = said(*words.split())
-    assert code == FAILED or "nothing follows" in told["odd"][-1]["says"]
+    assert code == FAILED or "this one was ignored" in told["odd"][-1]["says"]
     assert [(3, "0.90", 100)] == rows("select count(*), max(cost)::text, max(max) from service")
     assert [("",)] == rows("select sync_fault from provider")
 

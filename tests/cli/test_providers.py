@@ -262,7 +262,7 @@ def test_a_check_tells_what_was_understood_and_what_was_odd(said):
     assert 4 == len(tried["odd"])
     codes = ["exchange_rate_one", "other_currency", "other_dialect", "line_left_out"]
     assert sorted(codes) == sorted(odd["code"] for odd in tried["odd"])
-    assert any("its exchange rate is 1, though EUR is not USD" in odd["says"] for odd in tried["odd"])
+    assert any("its exchange rate is 1, but EUR is not USD" in odd["says"] for odd in tried["odd"])
     assert {KEY} == {key for _, _, key in asked}
 
 
@@ -431,13 +431,13 @@ def test_a_check_tells_and_keeps_the_forms_of_what_stands_there_and_makes_nothin
     assert ["forms_one_alone", "forms_none", "forms_with_effects"] == [one["code"] for one in tried["notes"][1:]]
     assert {"balance", "services", "status", "refill_status"} == {action for _, action, _ in asked}
     assert {"status": "one_by_one"} == said("provider", "show", "Up")[1]["forms"]
-    assert "asked after ids: status one by one\n" in run("provider", "show", "Up")[1]
+    assert "ids in calls: status one by one\n" in run("provider", "show", "Up")[1]
 
 
 def test_the_name_that_calls_bear_is_set_shown_and_taken_back(said, rows, run, tmp_path):
     add(said, "Up", URL, "--user-agent", "acme-panel")
-    assert "called as: acme-panel\n" in run("provider", "show", "Up")[1]
+    assert "User-Agent: acme-panel\n" in run("provider", "show", "Up")[1]
     assert ["user_agent"] == said("provider", "edit", "Up", "--user-agent", "")[1]["changed"]
-    assert "called as: OpenSMM" in run("provider", "show", "Up")[1]
+    assert "User-Agent: OpenSMM" in run("provider", "show", "Up")[1]
     assert ("bad_user_agent", {"most": 200}) == refused(tmp_path, "provider", "edit", "Up", "--user-agent", "a\nb")
     assert [("",)] == rows("select user_agent from provider where name = 'Up'")

@@ -148,7 +148,7 @@ def test_refills_are_stated_for_many_services_in_one_command(said, rows, undiscl
 def test_a_plan_of_refills_tells_before_and_after(said, undisclosed, tmp_path):
     words = ["service", "refill", "2", "--days", "30", "--offered", "--data", str(tmp_path)]
     printed = CliRunner().invoke(app, words).stdout
-    assert ["no → yes", "for ever → 30 days", "the provider that delivered it"] == [
+    assert ["no → yes", "no limit → 30 days", "the provider that delivered it"] == [
         cell for cell in re.split(r"\s{2,}", printed.splitlines()[1].strip())[2:] if cell
     ]
 

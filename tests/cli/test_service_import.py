@@ -109,8 +109,8 @@ def test_every_line_that_is_left_out_is_named_with_its_reason(said, listed, run)
     listed += [{**LINE, "service": 100 + number, "name": f"Broken {number}", "rate": "free"} for number in range(30)]
     _, told = said("import-services", "Up")
     assert (2, 30) == (told["new"], told["left_out"])
-    why = {"says": "it has no rate that can be read: “free”", "code": "no_rate", "fields": {"rate": "free"}}
+    why = {"says": "it has no readable rate: “free”", "code": "no_rate", "fields": {"rate": "free"}}
     broken = [{"provider_service": f"{100 + at}", "name": f"Broken {at}", **why} for at in range(30)]
     assert broken == told["plan"]["left_out"]
     printed = run("import-services", "Up")[1]
-    assert "left out: 129 Broken 29: it has no rate that can be read: “free”" in printed
+    assert "left out: 129 Broken 29: it has no readable rate: “free”" in printed

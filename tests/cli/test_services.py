@@ -62,7 +62,8 @@ def test_description_average_time_and_position_are_set_shown_and_audited(said, r
         said(*edit, "--description", "At once", "--average-time", 5, "--position", 3)
     )  # fmt: skip
     assert (
-        "service 2: average time (minutes): 5 → unknown, description: At once → none, place on the price list: 3 → 4\n"
+        "service 2: average time (minutes): 5 → unknown, description: At once → none, "
+        "position in the price list: 3 → 4\n"
         == run(*edit, "--no-average-time", "--description", "", "--position", 4)[1]
     )
     changes = [detail["changes"] for (detail,) in rows("select detail from audit where subject = '2' order by id")]
@@ -70,7 +71,7 @@ def test_description_average_time_and_position_are_set_shown_and_audited(said, r
         {"description": ["Starts\nwithin an hour", "At once"], "average_time_min": [95, 5], "position": [7, 3]},
         {"description": ["At once", ""], "average_time_min": [5, None], "position": [3, 4]},
     ) == tuple(changes[1:])
-    assert "place on the price list: 4" in run("service", "show", 2)[1]
+    assert "position in the price list: 4" in run("service", "show", 2)[1]
 
 
 @pytest.mark.parametrize(

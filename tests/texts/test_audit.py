@@ -13,7 +13,10 @@ from opensmm.texts.speech import ENGLISH
         ({"changes": {"balance": [0, 1_234_500]}, "amount": 5}, ["balance: 0.00 → 12.345", "amount: 0.00005"]),
         ({"changes": {"runs.2.state": ["held", "queued"]}}, ["run 2 state: held → queued"]),
         ({"changes": {"routes": [["1:7"], []]}}, ["providers (each with its service): 1:7 → none"]),
-        ({"changes": {"routes.1:7.off": ["gone", None]}, "reason": "x"}, ["route 1:7 off: gone → none", "reason: x"]),
+        (
+            {"changes": {"routes.1:7.off": ["gone", None]}, "reason": "x"},
+            ["route 1:7 set aside: gone → none", "reason: x"],
+        ),
         ({"changes": {"by_cost": [False, False], "min": [1, 2]}}, ["min: 1 → 2"]),
         ({"reason": "why", "order": 1}, ['{"reason": "why", "order": 1}']),
         ({}, []),

@@ -24,7 +24,7 @@ def test_a_field_is_told_without_python_s_words():
     ] == ENGLISH.field_lines(told).splitlines()
     assert "drip-feed: no → yes" == ENGLISH.field_change("dripfeed", False, True)
     assert "calls per second: no limit" == ENGLISH.field_lines({"calls_per_second": 0})
-    assert "margin (per cent): none: prices stay yours" == ENGLISH.field_lines({"margin": None})
+    assert "margin (per cent): none: you set the prices" == ENGLISH.field_lines({"margin": None})
 
 
 @pytest.mark.parametrize(("words", "kind"), [(METHODS, DeliveryMethod), (REFILL_MODES, RefillMode)])

@@ -86,7 +86,7 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
         (Decimal("1E+2"), "100"),
         (None, "unknown"),
         (ShutCode.NO_KEY, "it has no key"),
-        (Conclusion.NOT_BOUGHT, "the provider did not take it"),
+        (Conclusion.NOT_BOUGHT, "the provider did not accept it"),
         (DeliveryState.IN_PROGRESS, "in progress"),
         (DeliveryState.PARTIAL, "partial"),
         ((1, "a"), "1, a"),
@@ -102,11 +102,14 @@ def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_c
             "its price list lacks 2 of the 3 services that it fulfils; the lines of 1 of these cannot be read, such as "
             "that of service 7",
         ),
-        (LineFault(LineCode.NO_RATE, {"rate": None}), "it has no rate that can be read"),
-        (LineFault(LineCode.NO_RANGE, {"min": "x", "max": "5"}), "it has no range that can be read, from “x”, to “5”"),
+        (LineFault(LineCode.NO_RATE, {"rate": None}), "it has no readable rate"),
+        (
+            LineFault(LineCode.NO_RANGE, {"min": "x", "max": "5"}),
+            "it has no readable range of quantities, from “x”, to “5”",
+        ),
         (
             ({"service": 3, "why": LineFault(LineCode.LISTED_TWICE)},),
-            "3: it stands there twice, and the first was taken",
+            "3: it is listed twice, and the first line was used",
         ),
         ("{as it came}", "{as it came}"),
     ],
@@ -118,9 +121,9 @@ def test_a_field_is_shown_as_a_person_reads_it(value, text):
 @pytest.mark.parametrize(
     ("known", "says"),
     [
-        ({"remains": None, "start_count": None}, "last asked after: pending"),
-        ({"remains": 0, "start_count": None}, "last asked after: pending, 0 of 9 remain"),
-        ({"remains": 4, "start_count": 50}, "last asked after: pending, 4 of 9 remain, start count 50"),
+        ({"remains": None, "start_count": None}, "last polled: pending"),
+        ({"remains": 0, "start_count": None}, "last polled: pending, 0 of 9 remain"),
+        ({"remains": 4, "start_count": 50}, "last polled: pending, 4 of 9 remain, start count 50"),
     ],
 )
 def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
@@ -131,7 +134,7 @@ def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
 @pytest.mark.parametrize(
     ("detail", "says"),
     [
-        ({"asked": None}, "looked into: the provider did not take it"),
+        ({"asked": None}, "checked: the provider did not accept it"),
         (
             {
                 "asked": 5,
@@ -144,12 +147,12 @@ def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
                     {"provider_order": "9", "status": "partial"},
                 ),
             },
-            "looked into: the provider did not take it. Far was asked for 5 ids above 7 and below 13: 3 are not ours "
+            "checked: the provider did not accept it. Far was asked about 5 ids above 7 and below 13: 3 are not ours "
             "(“No such order”); ours: 8 pending, 9 partial",
         ),
         (
             {"asked": 5, "low": 7, "high": None, "not_ours": 5, "words": "", "ours": ()},
-            "looked into: the provider did not take it. Far was asked for 5 ids above 7: 5 are not ours",
+            "checked: the provider did not accept it. Far was asked about 5 ids above 7: 5 are not ours",
         ),
     ],
 )
@@ -162,14 +165,14 @@ def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
     ("runs", "fields", "before"),
     [
         (1, {"run": 1, "attempt": 1}, ""),
-        (1, {"run": 1, "attempt": 2}, "try 2: "),
+        (1, {"run": 1, "attempt": 2}, "attempt 2: "),
         (3, {"run": 2, "attempt": 1}, "run 2: "),
-        (3, {"run": 2, "attempt": 2}, "run 2, try 2: "),
+        (3, {"run": 2, "attempt": 2}, "run 2, attempt 2: "),
     ],
 )
 def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before):
     told = ENGLISH.event_with_run(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
-    assert told == f"{before}settled: Far did not take it"
+    assert told == f"{before}resolved: Far did not accept it"
 
 
 @pytest.mark.parametrize(

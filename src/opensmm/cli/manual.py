@@ -126,7 +126,7 @@ def _format_refill(refill: rows.ManualRefill) -> str:
     if refill.mode == RefillMode.OTHER:
         lines.append(f"to be bought elsewhere: `opensmm staff buy {refill.refill} --quantity …`")
     if refill.words:
-        lines.append(f"its provider says “{refill.words}”")
+        lines.append(f"its provider reports “{refill.words}”")
     return "\n  ".join(map(_strip_controls, lines))
 
 

@@ -194,7 +194,7 @@ def list_waiting(
     late: Annotated[
         bool,
         typer.Option(
-            "--late", help="Orders bought after they had been settled otherwise: cancel them at the provider."
+            "--late", help="Orders bought after they had been resolved otherwise: cancel them at the provider."
         ),
     ] = False,
     unread: Annotated[
@@ -261,7 +261,7 @@ def _describe_evidence(delivery: WaitingDelivery) -> str:
     """Returns the provider's last words and, for an unsure order, what its evidence showed."""
     conclusion = ""
     if delivery.concluded and delivery.state == DeliveryState.UNSURE:
-        conclusion = f"looked into: {ENGLISH.value(Conclusion(delivery.concluded))}"
+        conclusion = f"checked: {ENGLISH.value(Conclusion(delivery.concluded))}"
     return "; ".join(filter(None, (" ".join((_format_answer(delivery) or "").split()), conclusion)))
 
 
@@ -306,7 +306,7 @@ def show(
 
 
 def _format_history(history: OrderHistory) -> str:
-    back = f", of which {format_amount(history.refunded)} was paid back" if history.refunded else ""
+    back = f", of which {format_amount(history.refunded)} was refunded" if history.refunded else ""
     amount = (
         f"{history.runs} runs of {history.quantity}" if history.runs > 1 else str(history.quantity or "as it posts")
     )

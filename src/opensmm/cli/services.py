@@ -63,7 +63,7 @@ Free = Annotated[
     bool | None,
     typer.Option(
         "--free/--not-free",
-        help="Sell it whatever it costs you, or not. If so, its rate may be 0, and no price list changes it.",
+        help="Allow it to be sold below cost, or not. If so, its rate may be 0, and no price list changes it.",
     ),
 ]
 OnePerLink = Annotated[
@@ -106,7 +106,7 @@ Position = Annotated[
     int | None,
     typer.Option(
         "--position",
-        help="Its place on the price list, the lowest first; services with the same place are in order of their ids.",
+        help="Its position in the price list, lowest first; services with the same position are in order of their ids.",
         min=0,
         max=MAX_POSITION,
     ),
