@@ -23,10 +23,10 @@ from opensmm.domain.evidence import (
     UnsureCase,
     after_not_bought,
     choose_controls,
-    conclude,
     id_digits,
     ids_grow,
     ids_to_look_up,
+    judge,
     open_case,
     pause_before_check,
 )
@@ -72,7 +72,7 @@ AFTER = [neighbour(190, 15), neighbour(200, 16), neighbour(210, 20)]
 
 def test_an_unsure_order_lies_between_those_answered_before_and_those_sent_after():
     case = open_case([suspect(1)], BEFORE + AFTER, PATIENCE)
-    assert (IdWindow(10, 15), {}) == (case.windows[KEY], case.hopeless)
+    assert (IdWindow(10, 15), {}) == (case.windows[KEY], case.undecidable_now)
 
 
 def test_an_order_that_overlaps_the_unsure_one_bounds_nothing():
@@ -83,7 +83,7 @@ def test_an_order_that_overlaps_the_unsure_one_bounds_nothing():
 @pytest.mark.parametrize("neighbours", [[], BEFORE, AFTER, BEFORE[1:] + AFTER, BEFORE + AFTER[1:]])
 def test_without_enough_neighbours_on_both_sides_nothing_is_asked(neighbours):
     case = open_case([suspect(1)], neighbours, PATIENCE)
-    assert {KEY: Conclusion.NO_NEIGHBOURS} == case.hopeless
+    assert {KEY: Conclusion.NO_NEIGHBOURS} == case.undecidable_now
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_without_enough_neighbours_on_both_sides_nothing_is_asked(neighbours):
 def test_a_provider_whose_ids_do_not_grow_proves_nothing(odd):
     assert not ids_grow([*BEFORE, *AFTER, odd], PATIENCE.skew)
     case = open_case([suspect(1)], [*BEFORE, *AFTER, odd], PATIENCE)
-    assert {KEY: Conclusion.NOT_GROWING} == case.hopeless
+    assert {KEY: Conclusion.NOT_GROWING} == case.undecidable_now
 
 
 def test_ids_given_out_at_the_same_time_may_come_in_any_order():
@@ -115,7 +115,7 @@ def proofs(suspects, said, windows=None, asked=None, bills=()):
     if asked is not None:
         every = {key: numbers for key, numbers in every.items() if key[0] in asked}
     whole = {number: FOREIGN for numbers in every.values() for number in numbers} | said
-    return {key[0]: proof for key, proof in conclude(case, every, whole).items()}
+    return {key[0]: proof for key, proof in judge(case, every, whole).items()}
 
 
 BOUGHT, NOT_BOUGHT = Conclusion.BOUGHT, Conclusion.NOT_BOUGHT
@@ -209,16 +209,16 @@ def test_an_attempt_with_nothing_in_its_window_is_settled_whatever_its_neighbour
 def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
     case = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {})
     every = {KEY: [11]}
-    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: FOREIGN}, [9])
-    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: ours()}, [9])
-    assert {KEY: Judgement(NOT_BOUGHT)} == conclude(case, every, {11: FOREIGN, 9: ours()}, [9])
+    assert {KEY: Judgement(BOUGHT, 11)} == judge(case, every, {11: ours(), 9: FOREIGN}, [9])
+    assert {KEY: AMBIGUOUS} == judge(case, every, {11: ours(), 9: ours()}, [9])
+    assert {KEY: Judgement(NOT_BOUGHT)} == judge(case, every, {11: FOREIGN, 9: ours()}, [9])
 
 
 def test_controls_that_were_not_answered_for_control_nothing():
     case, every = UnsureCase((suspect(1),), {KEY: IdWindow(10, 12)}, {}), {KEY: [11]}
-    assert {KEY: AMBIGUOUS} == conclude(case, every, {11: ours(), 9: None}, [9])
-    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
-    assert {KEY: Judgement(BOUGHT, 11)} == conclude(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
+    assert {KEY: AMBIGUOUS} == judge(case, every, {11: ours(), 9: None}, [9])
+    assert {KEY: Judgement(BOUGHT, 11)} == judge(case, every, {11: ours(), 9: None, 8: FOREIGN}, [9, 8])
+    assert {KEY: Judgement(BOUGHT, 11)} == judge(case, every, {11: ours()}, []), "nothing nearby is a stranger's"
 
 
 def test_where_an_unsure_order_may_have_any_id_it_is_controlled_by_what_there_is():

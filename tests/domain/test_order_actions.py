@@ -75,7 +75,7 @@ def test_only_what_is_proved_not_to_be_bought_or_signed_for_is_sent_again(state,
         assert told is None
     elif state is S.UNSURE:
         assert (run(state, outcome=outcome) if signed else RefusalCode.NOT_PROVED) == told
-    elif state is S.HELD and outcome in (None, A.DECLINED):
+    elif state is S.HELD and outcome in (None, A.NOT_BOUGHT):
         assert run(state, outcome=outcome) == told
     else:
         assert told is (RefusalCode.ORDER_ENDED if state in END_STATES else RefusalCode.ALREADY_BOUGHT)
@@ -86,7 +86,7 @@ def test_only_an_unsure_run_is_settled_and_the_same_word_twice_is_nothing(state)
     assert RefusalCode.ORDER_NOT_UNSURE is judged(order_actions.settle, order(), run(state), "8")
     assert RefusalCode.ORDER_NOT_UNSURE is judged(order_actions.settle, order(), run(state), None)
     assert None is judged(order_actions.settle, order(), run(state), "7")
-    assert None is judged(order_actions.settle, order(), run(state, outcome=A.DECLINED, provider_order=None), None)
+    assert None is judged(order_actions.settle, order(), run(state, outcome=A.NOT_BOUGHT, provider_order=None), None)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_the_operator_takes_no_step_that_the_table_does_not_have(state):
         judged(order_actions.end_partial, order(run(state)), run(state), 40),
     )
     steps = {one.state for ends in told if isinstance(ends, tuple) for one in ends}
-    if isinstance(judged(order_actions.resend, order(), run(state, outcome=A.DECLINED), signed=True), LockedRun):
+    if isinstance(judged(order_actions.resend, order(), run(state, outcome=A.NOT_BOUGHT), signed=True), LockedRun):
         steps.add(S.QUEUED)
     assert steps <= TRANSITIONS[state]

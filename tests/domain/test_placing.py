@@ -106,7 +106,7 @@ def test_a_credit_limit_may_be_spent_and_not_a_unit_more():
 
 def test_the_same_key_with_the_same_parameters_in_one_batch_places_once():
     batch = [placement(idempotency_key="k"), placement(idempotency_key="k"), placement(BOB, idempotency_key="k")]
-    assert [10_000, IdempotencyHit(place=0), 10_000] == said(place(batch, facts()))
+    assert [10_000, IdempotencyHit(index=0), 10_000] == said(place(batch, facts()))
 
 
 def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it():
@@ -130,7 +130,7 @@ def test_a_refusal_is_not_remembered():
 
 def test_a_repeat_is_answered_even_without_money_and_whatever_the_price_list_says_now():
     remembered = {(ANN, "k"): IdempotencyRecord(fingerprint(placement(idempotency_key="k").request), OrderId(7))}
-    item = msgspec.structs.replace(placement(idempotency_key="k"), draft=Refused(Refusal.SERVICE_UNKNOWN))
+    item = msgspec.structs.replace(placement(idempotency_key="k"), check_result=Refused(Refusal.SERVICE_UNKNOWN))
     assert [IdempotencyHit(order=OrderId(7))] == said(place([item], facts({ANN: 0}, remembered=remembered)))
 
 
@@ -204,7 +204,7 @@ class Shop:
 
     def outcome(self, item, decision, outcomes):
         if isinstance(decision, IdempotencyHit):
-            return decision.order if decision.place is None else outcomes[decision.place]
+            return decision.order if decision.index is None else outcomes[decision.index]
         if isinstance(decision, Refused):
             return decision
         order = OrderId(len(self.kept))

@@ -257,7 +257,7 @@ async def _ended_without_money(connection: Any, ends: Any, now: Any) -> None:
     """The state is written in one transaction, the money in another that never came."""
 
 
-_to_ask, _prove = evidence.ids_to_look_up, evidence._prove
+_to_ask, _judge = evidence.ids_to_look_up, evidence._judge_suspect
 _doubted = model_evidence.list_doubted
 
 
@@ -282,11 +282,11 @@ async def _those_looked_into(connection: Any, asked: Any, now: Any, closed_by: A
 
 def _first_that_fits(suspect: Any, owners: Any, complete: bool) -> Any:
     mine = sorted(number for number, keys in (owners or {}).items() if suspect.key in keys)
-    return evidence.Judgement(evidence.Conclusion.BOUGHT, mine[0]) if mine else _prove(suspect, owners, complete)
+    return evidence.Judgement(evidence.Conclusion.BOUGHT, mine[0]) if mine else _judge(suspect, owners, complete)
 
 
 def _silence_is_proof(suspect: Any, owners: Any, complete: bool) -> Any:
-    return _prove(suspect, owners, True)
+    return _judge(suspect, owners, True)
 
 
 MUTATIONS: Sequence[Mutation] = (
@@ -481,9 +481,9 @@ MUTATIONS: Sequence[Mutation] = (
         "what is found belonged to one whose turn had not come",
         [(model_evidence, "list_doubted", _those_looked_into)],
     ),
-    Mutation("the first id that fits", "several were unsure at once", [(evidence, "_prove", _first_that_fits)]),
+    Mutation("the first id that fits", "several were unsure at once", [(evidence, "_judge_suspect", _first_that_fits)]),
     Mutation(
-        "no answer is no order", "the id that was not spoken of was the one", [(evidence, "_prove", _silence_is_proof)]
+        "no answer is no order", "the id not spoken of was the one", [(evidence, "_judge_suspect", _silence_is_proof)]
     ),
     *CLOCKS,
     Mutation(

@@ -46,7 +46,7 @@ async def deliveries(stocked, owner):
         await owner.execute(
             "insert into attempt (order_id, run, number, provider_id, provider_service, outcome, fence) "
             "select %s, 1, 1, min(id), '1', %s, 1 from provider",
-            [order, OUTCOMES.get(state, AttemptOutcome.DECLINED)],
+            [order, OUTCOMES.get(state, AttemptOutcome.NOT_BOUGHT)],
         )
     return stocked
 
@@ -62,7 +62,7 @@ async def moves(connection, work):
 def record(connection, state):
     outcome = {DeliveryState.PENDING: AttemptOutcome.ACCEPTED, DeliveryState.UNSURE: AttemptOutcome.UNSURE}
     tries = [
-        AttemptResult(order, 1, 1, 1, state, 0, now(), outcome.get(state, AttemptOutcome.DECLINED), None, "")
+        AttemptResult(order, 1, 1, 1, state, 0, now(), outcome.get(state, AttemptOutcome.NOT_BOUGHT), None, "")
         for order in NUMBERS.values()
     ]
     return lambda: dispatch.record(connection, tries, now())

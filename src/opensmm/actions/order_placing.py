@@ -89,7 +89,7 @@ class OrderPlacer:
         return await self._decide(item)
 
     async def _decide(self, item: OrderRequest) -> Placed:
-        weight = _weigh(item.draft)
+        weight = _weigh(item.check_result)
         for pause_s in RETRY_PAUSES_S:
             placed = await self._locked_batcher.submit(item, item.customer, weight)
             if placed is not None:
@@ -129,7 +129,7 @@ class QuickPlacer:
         Raises Unavailable if the batch did not commit, and CommitUnknown if that could not be learned.
         """
         version, at, mark = self._catalogue_cache.catalogue.version, self._clock.stamp(), uuid4()
-        drafts = [(item.customer, item.draft) for item in batch if isinstance(item.draft, PricedOrder)]
+        drafts = [(item.customer, item.check_result) for item in batch if isinstance(item.check_result, PricedOrder)]
         # The price of a draft from another version of the catalogue may be outdated.
         if any(draft.catalogue_version != version for _, draft in drafts):
             return [None] * len(batch)
@@ -260,12 +260,12 @@ def _recheck(
 ) -> OrderRequest:
     """Checks a request again if the catalogue or the price list has changed since; returns it with a fresh draft."""
     price_list = locked.funds[item.customer].price_list
-    draft = item.draft
+    draft = item.check_result
     checked_against = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
     if checked_against == (catalogue_cache.catalogue.version, price_list):
         return item
     fresh = orders.price_order(item.request, catalogue_cache.catalogue, price_list, item.dialect_rules, today)
-    return msgspec.structs.replace(item, draft=fresh)
+    return msgspec.structs.replace(item, check_result=fresh)
 
 
 async def _find_remembered(
@@ -279,9 +279,9 @@ async def _find_active_links(
     connection: Connection, batch: Sequence[OrderRequest]
 ) -> frozenset[tuple[CustomerId, str]]:
     names = [
-        (item.customer, item.draft.link)
+        (item.customer, item.check_result.link)
         for item in batch
-        if isinstance(item.draft, PricedOrder) and item.draft.service.one_active_per_link
+        if isinstance(item.check_result, PricedOrder) and item.check_result.service.one_active_per_link
     ]
     return await rows.find_active_links(connection, names) if names else frozenset()
 
@@ -317,8 +317,8 @@ def _build_answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> lis
             case PricedOrder():
                 answers.append(next(fresh))
             # It repeats a request of the same batch, which stands before it.
-            case IdempotencyHit(place=int() as place):
-                answers.append(answers[place])
+            case IdempotencyHit(index=int() as index):
+                answers.append(answers[index])
             case IdempotencyHit(order=order):
                 assert order is not None
                 answers.append(order)

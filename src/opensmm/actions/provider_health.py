@@ -31,9 +31,9 @@ LATE: Final = Deferred(CallFault(CallCode.NO_TURN))
 async def note_health(
     connection: Connection, batch: Sequence[tuple[DeliveryClaim, SendOutcome]], now: datetime
 ) -> None:
-    """Closes the circuits of providers that answered clearly, and counts the failures of the others.
+    """Ends the pauses of providers that answered clearly, and counts the failures of the others.
 
-    The circuit of a provider that fails opens, and one that turns us away is paused, each for a growing time.
+    A provider that fails or turns us away is paused, each time for longer.
     """
     answered = {claim.provider for claim, outcome in batch if isinstance(outcome, Accepted | Declined)}
     failures = [(claim.provider, outcome) for claim, outcome in batch if _is_failure(outcome)]
@@ -55,16 +55,16 @@ def _build_failure(
 ) -> ProviderFailure:
     """Builds a provider's new count of failures and its next pause.
 
-    It failed ``times`` times, last with ``outcome``. ``before`` is (failures so far, True if it was resting).
+    It failed ``times`` times, last with ``outcome``. ``before`` is (failures so far, True if it was paused).
     """
-    failures, resting = before
+    failures, was_paused = before
     if isinstance(outcome, TurnedAway):
         count, turned_away_s = pause_when_turned_away(failures + 1)
         until: datetime | None = now + timedelta(seconds=turned_away_s)
         return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), outcome.fault)
     # Deliveries that could not be sent came back together and count as one failure; each silence was a call of its own.
     count = failures + (times if isinstance(outcome, Unsure) else 1)
-    pause_s = pause_after_failure_s(count, reached=isinstance(outcome, Unsure), resting=resting)
+    pause_s = pause_after_failure_s(count, unclear=isinstance(outcome, Unsure), was_paused=was_paused)
     until = None if pause_s is None else now + timedelta(seconds=pause_s)
     return ProviderFailure(provider, count, until, shortened(outcome.answer, MAX_FAULT), None)
 

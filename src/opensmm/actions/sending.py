@@ -432,9 +432,9 @@ _MAY_END: Final = (DeliveryState.CANCELED, DeliveryState.QUEUED, DeliveryState.H
 """States in which a delivery may end: one that is queued again or held ends if a cancel was requested meanwhile."""
 _OUTCOMES: Final[dict[type[SendOutcome], AttemptOutcome]] = {
     Accepted: AttemptOutcome.ACCEPTED,
-    Declined: AttemptOutcome.DECLINED,
-    Deferred: AttemptOutcome.DECLINED,
-    TurnedAway: AttemptOutcome.DECLINED,
+    Declined: AttemptOutcome.NOT_BOUGHT,
+    Deferred: AttemptOutcome.NOT_BOUGHT,
+    TurnedAway: AttemptOutcome.NOT_BOUGHT,
     Unsure: AttemptOutcome.UNSURE,
 }
 

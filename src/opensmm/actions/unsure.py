@@ -109,7 +109,7 @@ class UnsureResolver:
         # The clock is checked last: then the times just read are older than any step that a later check finds.
         if await self._clock.look(self._connection):
             for inquiry in inquiries:
-                await self._conclude(inquiry, await self._look_up_ids(inquiry), now)
+                await self._judge(inquiry, await self._look_up_ids(inquiry), now)
         return len(claimed)
 
     async def _open_inquiries(
@@ -143,11 +143,11 @@ class UnsureResolver:
         near = await rows.neighbours(connection, provider, around)
         samples = await self._find_samples(connection, provider, suspects)
         case = evidence.open_case(suspects, near, patience, samples, steps)
-        hopeless = {key: why for key, why in case.hopeless.items() if key in claimed_keys}
+        undecidable = {key: why for key, why in case.undecidable_now.items() if key in claimed_keys}
         windows = {
             suspect.key: case.windows[suspect.key]
             for suspect in suspects
-            if suspect.key in claimed_keys and suspect.resolvable and suspect.key not in hopeless
+            if suspect.key in claimed_keys and suspect.resolvable and suspect.key not in undecidable
         }
         own_ids = await rows.find_known(connection, provider, evidence.ids_around(windows.values()))
         ids_by_attempt = {
@@ -158,8 +158,8 @@ class UnsureResolver:
         # So many cannot be told apart, so nothing is asked about them for now.
         if len(suspects) > rows.MOST_SUSPECTS:
             ids_by_attempt = {}
-        hopeless |= dict.fromkeys(windows.keys() - ids_by_attempt.keys(), Conclusion.TOO_MANY_IDS)
-        case = structs.replace(case, hopeless=hopeless)
+        undecidable |= dict.fromkeys(windows.keys() - ids_by_attempt.keys(), Conclusion.TOO_MANY_IDS)
+        case = structs.replace(case, undecidable_now=undecidable)
         controls = evidence.choose_controls(case, ids_by_attempt, own_ids)
         newest = max((neighbour.answered for neighbour in near), default=None)
         has_unreported = newest is not None and await subscriptions.may_have_unreported(connection, provider, newest)
@@ -194,57 +194,62 @@ class UnsureResolver:
         replies = await self._registry.call_about(questions, _look_up_all)
         return {number: answer for _, answers in replies for number, answer in answers.items()}
 
-    async def _conclude(self, inquiry: ProviderInquiry, answers: Mapping[int, IdAnswer], now: datetime) -> None:
-        proofs = {key: Judgement(why) for key, why in inquiry.case.hopeless.items()}
-        proofs |= evidence.conclude(inquiry.case, inquiry.ids_by_attempt, answers, inquiry.controls)
+    async def _judge(self, inquiry: ProviderInquiry, answers: Mapping[int, IdAnswer], now: datetime) -> None:
+        judgements = {key: Judgement(why) for key, why in inquiry.case.undecidable_now.items()}
+        judgements |= evidence.judge(inquiry.case, inquiry.ids_by_attempt, answers, inquiry.controls)
         # An id that was found may be the order of such a post, so that it proves nothing yet.
         if inquiry.has_unreported_posts:
-            proofs = {key: evidence.weaken(proof) for key, proof in proofs.items()}
-        for key, proof in proofs.items():
-            await self._record_proof(inquiry, key, proof, answers, now)
+            judgements = {key: evidence.weaken(judgement) for key, judgement in judgements.items()}
+        for key, judgement in judgements.items():
+            await self._record_judgement(inquiry, key, judgement, answers, now)
 
-    async def _record_proof(
+    async def _record_judgement(
         self,
         inquiry: ProviderInquiry,
         key: AttemptKey,
-        proof: Judgement,
+        judgement: Judgement,
         answers: Mapping[int, IdAnswer],
         now: datetime,
     ) -> None:
         note, provider_order, attempt = (
-            _build_note(inquiry, key, proof, answers),
-            _format_provider_id(inquiry, proof),
+            _build_note(inquiry, key, judgement, answers),
+            _format_provider_id(inquiry, judgement),
             inquiry.open[key],
         )
         try:
             await write(
                 self._connection,
                 partial(
-                    self._write_proof, attempt=attempt, proof=proof, provider_order=provider_order, note=note, now=now
+                    self._write_judgement,
+                    attempt=attempt,
+                    judgement=judgement,
+                    provider_order=provider_order,
+                    note=note,
+                    now=now,
                 ),
             )
         except StatementRejected as error:
             log.warning("evidence could not be recorded", order=key[0], run=key[1], error=str(error))
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 # Another order of ours has taken the id meanwhile: it can no longer be told whose it is.
-                await self._record_proof(inquiry, key, evidence.weaken(proof), answers, now)
+                await self._record_judgement(inquiry, key, evidence.weaken(judgement), answers, now)
 
-    async def _write_proof(
+    async def _write_judgement(
         self,
         connection: Connection,
         attempt: OpenAttempt,
-        proof: Judgement,
+        judgement: Judgement,
         provider_order: str | None,
         note: EvidenceNote,
         now: datetime,
     ) -> None:
         key = attempt.suspect.key
-        if proof.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
+        if judgement.conclusion in (Conclusion.BOUGHT, Conclusion.NOT_BOUGHT):
             # Another worker or the operator may have resolved it since the inquiry was opened.
             await settlement.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
-            await resolve(connection, attempt, proof, provider_order, now, self._clock.stamp())
+            await resolve(connection, attempt, judgement, provider_order, now, self._clock.stamp())
         else:
             pause = evidence.pause_before_check(now - attempt.suspect.closed, self._patience)
             await rows.schedule_check(connection, [(key, now + pause)])
@@ -266,13 +271,13 @@ def _format_id(number: int, width: int) -> str:
     return str(number).zfill(width)
 
 
-def _format_provider_id(inquiry: ProviderInquiry, proof: Judgement) -> str | None:
+def _format_provider_id(inquiry: ProviderInquiry, judgement: Judgement) -> str | None:
     """Returns the proved order id as its provider writes it, or None."""
-    return None if proof.provider_order is None else _format_id(proof.provider_order, inquiry.width)
+    return None if judgement.provider_order is None else _format_id(judgement.provider_order, inquiry.width)
 
 
 def _build_note(
-    inquiry: ProviderInquiry, key: AttemptKey, proof: Judgement, answers: Mapping[int, IdAnswer]
+    inquiry: ProviderInquiry, key: AttemptKey, judgement: Judgement, answers: Mapping[int, IdAnswer]
 ) -> EvidenceNote:
     between = inquiry.case.windows[key]
     ids = inquiry.ids_by_attempt.get(key, ())
@@ -287,26 +292,26 @@ def _build_note(
         "ours": {number: report.status for number, report in list(ours.items())[:MAX_SHOWN]},
         # The set of controls depends on which attempts share the inquiry. Only if any was answered matters.
         "strangers_told": any(isinstance(answers.get(number), StatusReport) for number in inquiry.controls),
-        "provider_order": _format_provider_id(inquiry, proof),
+        "provider_order": _format_provider_id(inquiry, judgement),
     }
-    if proof.conclusion is Conclusion.NO_NEIGHBOURS:
+    if judgement.conclusion is Conclusion.NO_NEIGHBOURS:
         count = inquiry.case.neighbour_counts[key]
         # Capped: a higher count proves nothing more, but would make every inquiry store a new row.
         sides = {"earlier": count.earlier, "later": count.later}
         detail |= {side: min(number, evidence.NEIGHBOURS) for side, number in sides.items()}
-    return EvidenceNote(key, inquiry.provider, EvidenceKind.NEIGHBOURS, proof.conclusion, detail)
+    return EvidenceNote(key, inquiry.provider, EvidenceKind.NEIGHBOURS, judgement.conclusion, detail)
 
 
 async def resolve(
     connection: Connection,
     attempt: OpenAttempt,
-    proof: Judgement,
+    judgement: Judgement,
     provider_order: str | None,
     now: datetime,
     at: datetime | None,
 ) -> None:
     """Accepts an unsure attempt with the id ``provider_order``, or sends its delivery on. Its rows must be locked."""
-    if proof.conclusion is Conclusion.BOUGHT:
+    if judgement.conclusion is Conclusion.BOUGHT:
         verdict = Verdict(DeliveryState.PENDING)
     else:
         verdict = evidence.after_not_bought(
@@ -339,7 +344,7 @@ async def record(
         state=verdict.state,
         route=attempt.route + 1 if verdict.next_route else attempt.route,
         due=now if verdict.state in (DeliveryState.QUEUED, DeliveryState.PENDING) else None,
-        outcome=AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED,
+        outcome=AttemptOutcome.NOT_BOUGHT if provider_order is None else AttemptOutcome.ACCEPTED,
         provider_order=provider_order,
         answer=attempt.answer,
     )

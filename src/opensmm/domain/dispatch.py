@@ -58,7 +58,11 @@ class Accepted(Struct, frozen=True):
 
 
 class Declined(Struct, frozen=True):
-    """The provider refused the order in a well-formed error whose words prove that nothing was bought."""
+    """It is proved that nothing was bought, and this provider is not asked again: the next one may be.
+
+    Mostly the provider refused the order in a well-formed error. Otherwise evidence proved it, or the order was of a
+    kind that is never sent to this provider.
+    """
 
     answer: CallAnswer
 
@@ -108,11 +112,12 @@ SendOutcome = Accepted | Declined | Deferred | TurnedAway | Unsure
 
 
 class AttemptOutcome(StrEnum):
-    """Outcomes of an attempt. ``declined``: nothing was bought, for whatever reason."""
+    """Outcomes of an attempt. ``NOT_BOUGHT``: certainly nothing was bought, as after a refusal, a deferral, or when the
+    provider turned us away. Its stored value is older than this name."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
-    DECLINED = "declined"
+    NOT_BOUGHT = "declined"
     UNSURE = "unsure"
 
 
@@ -162,9 +167,11 @@ def note_of(outcome: SendOutcome) -> DeliveryNote | None:
 
 
 FAILURES_BEFORE_PAUSE: Final = 5
-"""Unclear answers in a row after which a provider is paused."""
+"""Failures in a row after which a provider is paused if their outcomes were unclear. One that cannot be reached is
+paused from its first failure on."""
 PASSED_OVER_AFTER: Final = 4
-"""Failures in a row after which orders go to the next provider while this one is paused."""
+"""Failures in a row from which on a paused provider's orders go to the next one. Before that they wait for it: it may
+be back within seconds."""
 MAX_REFUSED_WAIT_H: Final = 30 * 24
 """The most hours that the operator may let orders wait for providers that turn us away."""
 TURNED_AWAY_STEPS_S: Final = (60, 120, 300)
@@ -187,14 +194,15 @@ def pause_when_turned_away(failures: int) -> tuple[int, int]:
     return count, TURNED_AWAY_STEPS_S[min(count - PASSED_OVER_AFTER, len(TURNED_AWAY_STEPS_S) - 1)]
 
 
-def pause_after_failure_s(failures: int, *, reached: bool, resting: bool) -> int | None:
-    """Returns the pause after a failure; None if calls go on.
+def pause_after_failure_s(failures: int, *, unclear: bool, was_paused: bool) -> int | None:
+    """Returns the pause in seconds after a failure; None if calls go on.
 
-    ``reached``: the call went out, and what came back, if anything, is unclear. Such a provider is paused after
-    ``FAILURES_BEFORE_PAUSE`` failures in a row. One that could not be reached, or that asked to retry later ("too many
-    requests"), is paused at once. So is one that fails the first call after a pause (``resting``).
+    ``unclear``: the call went out, and what came back, if anything, does not tell its outcome. Such a provider is
+    paused after ``FAILURES_BEFORE_PAUSE`` failures in a row. Any other failure is clear: the provider could not be
+    reached, or asked to retry later ("too many requests"). Then it is paused at once. So is one that fails the first
+    call after a pause (``was_paused``).
     """
     # One unclear answer may be an accident; several in a row are not.
-    if not reached or resting:
+    if not unclear or was_paused:
         return retry_after_s(failures)
     return None if failures < FAILURES_BEFORE_PAUSE else retry_after_s(failures - FAILURES_BEFORE_PAUSE + 1)

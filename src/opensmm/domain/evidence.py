@@ -224,13 +224,13 @@ class UnsureCase(Struct, frozen=True):
     """The facts about one provider's unsure orders.
 
     ``suspects``: all attempts that may own an unknown id. ``windows``: the ids that each may own.
-    ``hopeless``: attempts that cannot be checked, with the reason. ``samples``: charges of our completed orders around
-    them. ``neighbour_counts``: the neighbours of each attempt.
+    ``undecidable_now``: attempts that cannot be judged, with the reason; later orders may be the neighbours that one
+    lacks. ``samples``: charges of our completed orders around them. ``neighbour_counts``: each attempt's neighbours.
     """
 
     suspects: tuple[SuspectAttempt, ...]
     windows: Mapping[AttemptKey, IdWindow]
-    hopeless: Mapping[AttemptKey, Conclusion]
+    undecidable_now: Mapping[AttemptKey, Conclusion]
     samples: Sequence[ChargeSample] = ()
     neighbour_counts: Mapping[AttemptKey, NeighbourCount] = {}
 
@@ -238,8 +238,8 @@ class UnsureCase(Struct, frozen=True):
 def widen_over_steps(steps: Sequence[ClockStep], suspect: SuspectAttempt, patience: Patience) -> SuspectAttempt:
     """Returns the suspect with its times moved outside all steps of the clock that are near it.
 
-    After a step the attempt may have lasted as long again, and time that passed within a step proves nothing. So the
-    times are widened until no further step is near them.
+    The attempt ended at most ``closed - sent`` after a step within it, so ``closed`` is moved that far beyond the step.
+    Times within a step prove nothing. Widened times may come near another step, so this is repeated until none is near.
     """
     lasted = max(suspect.closed - suspect.sent, timedelta(0))
     within = patience.taking_in + 2 * patience.skew
@@ -262,32 +262,33 @@ def open_case(
 ) -> UnsureCase:
     """Returns the case with a window for every suspect. The suspects' times must lie outside all steps of the clock.
 
-    A suspect is hopeless if it has too few neighbours on one side, if ids do not grow, if a step of the clock lies
-    between its neighbours, or if its window is far too wide.
+    A suspect is undecidable now if it has too few neighbours on one side, if ids do not grow, if a step of the clock
+    lies between its neighbours, or if its window is far too wide.
     """
     neighbours = list(set(neighbours))
     growing = ids_grow(neighbours, patience.skew)
     timeline = _Timeline(neighbours if growing else ())
     windows: dict[AttemptKey, IdWindow] = {}
     counts: dict[AttemptKey, NeighbourCount] = {}
-    hopeless: dict[AttemptKey, Conclusion] = {}
+    undecidable_now: dict[AttemptKey, Conclusion] = {}
     for suspect in suspects:
         location = timeline.locate(suspect, patience)
         windows[suspect.key] = location.window
         counts[suspect.key] = location.count
         if location.spans(steps, patience.skew):
-            hopeless[suspect.key] = Conclusion.CLOCK_STEPPED
+            undecidable_now[suspect.key] = Conclusion.CLOCK_STEPPED
         elif not growing:
-            hopeless[suspect.key] = Conclusion.NOT_GROWING
+            undecidable_now[suspect.key] = Conclusion.NOT_GROWING
         elif min(location.count.earlier, location.count.later) < NEIGHBOURS:
-            hopeless[suspect.key] = Conclusion.NO_NEIGHBOURS
+            undecidable_now[suspect.key] = Conclusion.NO_NEIGHBOURS
         elif _count_ids(location.window) > 2 * MOST_IDS:
             # Ids of ours inside the window are not known yet, so twice the limit may still be few enough.
-            hopeless[suspect.key] = Conclusion.TOO_MANY_IDS
-    return UnsureCase(tuple(suspects), windows, hopeless, samples, counts)
+            undecidable_now[suspect.key] = Conclusion.TOO_MANY_IDS
+    return UnsureCase(tuple(suspects), windows, undecidable_now, samples, counts)
 
 
 def _count_ids(window: IdWindow) -> int:
+    # Without an upper bound there are no later neighbours: the suspect is undecidable already, whatever this returns.
     return 0 if window.high is None else window.high - window.low - 1
 
 
@@ -319,40 +320,40 @@ def choose_controls(case: UnsureCase, keys: Iterable[AttemptKey], our_ids: froze
 
 
 class Judgement(Struct, frozen=True):
-    """A conclusion about an attempt, proved or not. ``provider_order``: the id of the order, if it bought one."""
+    """A conclusion about an attempt, proved or not. ``provider_order``: the id of the bought order, if it is proved."""
 
     conclusion: Conclusion
     provider_order: int | None = None
 
 
-def weaken(proof: Judgement) -> Judgement:
-    """Returns the proof that remains if an id that was found may belong to an order that is no suspect."""
-    return Judgement(Conclusion.AMBIGUOUS) if proof.conclusion is Conclusion.BOUGHT else proof
+def weaken(judgement: Judgement) -> Judgement:
+    """Returns the judgement that remains if an id that was found may belong to an order that is no suspect."""
+    return Judgement(Conclusion.AMBIGUOUS) if judgement.conclusion is Conclusion.BOUGHT else judgement
 
 
-def conclude(
+def judge(
     case: UnsureCase,
     ids_by_attempt: Mapping[AttemptKey, Sequence[int]],
     answers: Mapping[int, IdAnswer],
     control_ids: Sequence[int] = (),
 ) -> dict[AttemptKey, Judgement]:
-    """Returns a proof for every suspect in ``ids_by_attempt``, from the provider's ``answers`` by id.
+    """Returns a judgement on every suspect in ``ids_by_attempt``, from the provider's ``answers`` by id.
 
-    A provider is *talkative* if it answers for a control, or clearly denies none of them. It may answer for orders that
-    are not the panel's, so its reports prove nothing; only its denials do.
+    A provider is untrusted if it answers for a control, or clearly denies none of them: its reports may be of
+    strangers' orders. They prove nothing; only its denials do.
     """
     reports = {number: answer for number, answer in answers.items() if isinstance(answer, StatusReport)}
     denies_none = bool(control_ids) and not any(isinstance(answers.get(number), NotOurs) for number in control_ids)
-    talkative = denies_none or any(number in reports for number in control_ids)
-    proofs: dict[AttemptKey, Judgement] = {}
+    is_untrusted = denies_none or any(number in reports for number in control_ids)
+    judgements: dict[AttemptKey, Judgement] = {}
     for suspects, numbers in _split_into_groups(case, reports):
-        owners = _find_owners(case, suspects, {number: reports[number] for number in numbers})
+        unusable = is_untrusted and numbers
+        owners = None if unusable else _find_owners(case, suspects, {number: reports[number] for number in numbers})
         for suspect in suspects:
             if suspect.key in ids_by_attempt:
                 complete = all(answers.get(number) is not None for number in ids_by_attempt[suspect.key])
-                # Reports of a talkative provider may be about strangers' orders: then nothing is proved.
-                proofs[suspect.key] = _prove(suspect, None if talkative and numbers else owners, complete)
-    return proofs
+                judgements[suspect.key] = _judge_suspect(suspect, owners, complete)
+    return judgements
 
 
 def _split_into_groups(case: UnsureCase, ids: Iterable[int]) -> list[tuple[list[SuspectAttempt], list[int]]]:
@@ -472,7 +473,8 @@ def _assign_alike(suspects: Mapping[AttemptKey, SuspectAttempt], possible: _Owne
     return assigned
 
 
-def _prove(suspect: SuspectAttempt, owners: _Owners | None, complete: bool) -> Judgement:
+def _judge_suspect(suspect: SuspectAttempt, owners: _Owners | None, complete: bool) -> Judgement:
+    """Judges one suspect. ``owners`` is None if nobody can tell. ``complete``: the provider answered for each id."""
     if owners is None:
         return Judgement(Conclusion.AMBIGUOUS)
     mine = [number for number, keys in owners.items() if suspect.key in keys]
@@ -488,6 +490,7 @@ def after_not_bought(times: int, *, refused: bool, routes_left: bool, hold_when_
     """Returns the next step of a delivery that was proved not to have been bought, ``times`` times at this provider.
 
     It is sent again, unless the provider refused it, or the provider never accepts it: then it counts as refused.
+    ``refused``: its answer already read as a refusal, but alone proved nothing.
     """
     if times < MAX_SENDS_PER_PROVIDER and not refused:
         return Verdict(DeliveryState.QUEUED, later=True)

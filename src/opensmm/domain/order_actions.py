@@ -179,7 +179,7 @@ def resend(subject: OrderSubject, run: LockedRun, *, signed: bool) -> LockedRun 
             raise subject.refusal(RefusalCode.NOT_PROVED)
         case DeliveryState.UNSURE:
             return run
-        case DeliveryState.HELD if run.outcome in (None, AttemptOutcome.DECLINED):
+        case DeliveryState.HELD if run.outcome in (None, AttemptOutcome.NOT_BOUGHT):
             return run
     raise subject.refusal(RefusalCode.ORDER_ENDED if run.state in END_STATES else RefusalCode.ALREADY_BOUGHT)
 
@@ -188,7 +188,7 @@ def settle(subject: OrderSubject, run: LockedRun, provider_order: str | None) ->
     """Applies the operator's statement on an unsure run: the provider's order, or None if nothing was bought."""
     if run.state is DeliveryState.UNSURE:
         return run
-    stated = AttemptOutcome.DECLINED if provider_order is None else AttemptOutcome.ACCEPTED
+    stated = AttemptOutcome.NOT_BOUGHT if provider_order is None else AttemptOutcome.ACCEPTED
     if (run.outcome, run.provider_order) == (stated, provider_order):
         return None
     raise subject.refusal(RefusalCode.ORDER_NOT_UNSURE)

@@ -64,12 +64,15 @@ class CustomerFunds(Struct):
 
 
 class OrderRequest(Struct, frozen=True):
-    """One request on its way into a batch. ``draft`` was priced with the catalogue version that it names."""
+    """One request on its way into a batch.
+
+    ``check_result``: the priced order, which names the catalogue version that it was priced with, or a refusal.
+    """
 
     buyer: Buyer
     request: AddOrder
     dialect_rules: DialectRules
-    draft: PricedOrder | Refused
+    check_result: PricedOrder | Refused
 
     @property
     def customer(self) -> CustomerId:
@@ -84,10 +87,10 @@ class IdempotencyRecord(Struct, frozen=True):
 
 
 class IdempotencyHit(Struct, frozen=True):
-    """The answer of an earlier order: its id, or the index in the same batch of the request that places it."""
+    """The answer of an earlier order: its id, or the ``index`` in the same batch of the request that places it."""
 
     order: OrderId | None = None
-    place: int | None = None
+    index: int | None = None
 
 
 class PlacingFacts(Struct):
@@ -143,7 +146,7 @@ def _find_earlier(
         same, answer = record.fingerprint == request_hash, IdempotencyHit(order=record.order)
     else:
         assert earlier is not None
-        same, answer = earlier[0] == request_hash, IdempotencyHit(place=earlier[1])
+        same, answer = earlier[0] == request_hash, IdempotencyHit(index=earlier[1])
     return answer if same else Refused(Refusal.IDEMPOTENCY_MISMATCH)
 
 
@@ -152,7 +155,7 @@ def _decide(
 ) -> PricedOrder | Refused:
     if funds.suspended:
         return Refused(Refusal.SUSPENDED)
-    draft = item.draft
+    draft = item.check_result
     if isinstance(draft, Refused):
         return draft
     page = identity(draft.link) if draft.service.one_active_per_link else ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from opensmm.base.ids import CustomerId, OrderId
 from opensmm.base.money import Money, ceiling
@@ -62,8 +62,9 @@ def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
     the number of the first.
     """
     transfers: list[Transfer] = []
-    earned = refunded = untouched = 0
-    refund_index: int | None = None  # of the transfer that refunds all untouched runs
+    earned = refunded = 0
+    # Runs of which nothing was delivered: (index of their refund among the transfers, run, refund).
+    untouched: list[tuple[int, int, Money]] = []
     for end in ends:
         whole_run = compute_earnings(order.rate, order.quantity, end.run, order.quantity, packaged=order.packaged)
         delivered = order.quantity - end.remains
@@ -71,17 +72,19 @@ def settle(order: OrderAtEnd, ends: Sequence[EndedRun]) -> Settlement:
         run_refunded = Money(whole_run - run_earned)
         if run_earned:
             transfers.append(ledger.earn(order.customer, order.order, end.run, run_earned))
-        if run_refunded and not delivered:
-            untouched += run_refunded
-        if run_refunded and (delivered or refund_index is None):
-            refund_index = refund_index if delivered else len(transfers)
+        if run_refunded and delivered:
             transfers.append(ledger.give_back(order.customer, order.order, end.run, run_refunded))
+        elif run_refunded:
+            untouched.append((len(transfers), end.run, run_refunded))
         cost = ceiling(end.cost, end.exchange_rate) if end.cost else 0
         if 0 < cost <= MOST_COST:
             transfers.append(ledger.cost(order.customer, order.order, end.run, Money(cost)))
         earned, refunded = earned + run_earned, refunded + run_refunded
-    if refund_index is not None:
-        transfers[refund_index] = structs.replace(transfers[refund_index], amount=Money(untouched))
+    # One transfer for all of them: a cancelled drip-feed may have a thousand.
+    if untouched:
+        index, first_run, _ = untouched[0]
+        amount = Money(sum(run_refunded for _, _, run_refunded in untouched))
+        transfers.insert(index, ledger.give_back(order.customer, order.order, first_run, amount))
     order_end = None if order.runs_open else _end_order(order)
     return Settlement(order.order, tuple(transfers), Money(earned), Money(refunded), order_end)
 

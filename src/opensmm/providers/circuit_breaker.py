@@ -1,4 +1,7 @@
-"""Circuit breaker: stops calls to a provider that fails, and lets one call at a time try whether it is back."""
+"""Circuit breaker: stops calls to a provider that fails, and lets one call at a time try whether it is back.
+
+The number of failures is ``domain/dispatch.py:FAILURES_BEFORE_PAUSE``, the pauses are ``RETRY_STEPS_S`` beside it.
+"""
 
 import time
 from collections.abc import Callable
@@ -28,7 +31,8 @@ class CircuitBreaker:
 
     def record_failure(self) -> None:
         self._failures += 1
-        pause_s = pause_after_failure_s(self._failures, reached=True, resting=self._open_until is not None)
+        # A poll changes nothing at the provider: even one that cannot be reached may fail a few times before the pause.
+        pause_s = pause_after_failure_s(self._failures, unclear=True, was_paused=self._open_until is not None)
         if pause_s is not None:
             self._open_until = self._clock() + pause_s
 

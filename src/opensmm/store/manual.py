@@ -122,7 +122,7 @@ async def list_left_behind(connection: Connection, now: datetime) -> list[Attemp
             state=DeliveryState.QUEUED,
             route=route,
             due=now,
-            outcome=AttemptOutcome.DECLINED,
+            outcome=AttemptOutcome.NOT_BOUGHT,
             provider_order=None,
             answer=CallFault(CallCode.WORKER_GONE_BEFORE),
         )

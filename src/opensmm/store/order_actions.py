@@ -98,7 +98,7 @@ update delivery set state = '{DeliveryState.QUEUED}', due = least(%s, clock_time
 where order_id = %s and run = %s
 """
 _RISKED: Final = f"""
-update attempt t set outcome = '{AttemptOutcome.DECLINED}', answered = greatest(%s, clock_timestamp()) from delivery d
+update attempt t set outcome = '{AttemptOutcome.NOT_BOUGHT}', answered = greatest(%s, clock_timestamp()) from delivery d
 where d.order_id = %s and d.run = %s and t.order_id = d.order_id and t.run = d.run and t.number = d.attempt
   and t.outcome = '{AttemptOutcome.UNSURE}'
 """

@@ -21,7 +21,7 @@ from opensmm.store.rows import first_row
 class ProviderRow(Struct, frozen=True):
     """A provider. ``exchange_rate`` is the price of one unit of its currency in the panel's.
 
-    ``resting_until``: it is paused, or its circuit open, until then. ``adds_at_a_time``: how many ``add`` calls all
+    ``resting_until``: it is paused until then. ``adds_at_a_time``: how many ``add`` calls all
     workers together may have under way; 0 for no limit of its own, None if the operator has not decided. ``forms``: the
     form of ids by action, if it is not the documented one. ``user_agent``: sent to it, empty for our own.
     """
@@ -190,7 +190,7 @@ async def record_failures(connection: Connection, failures: Sequence[ProviderFai
 
 
 async def record_answers(connection: Connection, providers: Sequence[ProviderId]) -> None:
-    """Writes that providers answered: no failures, not paused, circuit closed."""
+    """Writes that providers answered: no failures, not paused."""
     await connection.execute(_WELL, [list(providers)])
 
 

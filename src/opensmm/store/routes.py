@@ -55,7 +55,7 @@ update delivery d set route = coalesce((
     select from route r join attempt t using (provider_id, provider_service)
     where r.service_id = d.service_id and r.position < d.route
       and r.provider_id = w.provider_id and r.provider_service = w.provider_service
-      and t.order_id = d.order_id and t.run = d.run and t.outcome = '{AttemptOutcome.DECLINED}')), 0)
+      and t.order_id = d.order_id and t.run = d.run and t.outcome = '{AttemptOutcome.NOT_BOUGHT}')), 0)
 from orders o
 where (d.state = '{DeliveryState.QUEUED}' or d.state = '{DeliveryState.HELD}' and {HELD_FOR_A_ROUTE})
   and d.route > 0 and d.service_id = any(%(all)s) and o.id = d.order_id

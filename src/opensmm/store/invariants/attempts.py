@@ -54,7 +54,7 @@ ATTEMPTS: Final = (
               d.state in {AT_PROVIDER} and t.outcome <> '{AttemptOutcome.ACCEPTED}'
               or d.state in {DELIVERED} and t.outcome <> '{AttemptOutcome.ACCEPTED}' and not {_ENDED_BY_HAND}
               or d.state = '{DeliveryState.SENDING}' and t.outcome <> '{AttemptOutcome.SENDING}'
-              or d.state = '{DeliveryState.QUEUED}' and t.outcome <> '{AttemptOutcome.DECLINED}'
+              or d.state = '{DeliveryState.QUEUED}' and t.outcome <> '{AttemptOutcome.NOT_BOUGHT}'
               or d.state = '{DeliveryState.HELD}' and t.outcome in {UNANSWERED}
               or d.state = '{DeliveryState.CANCELED}' and t.outcome in {UNANSWERED})
             union all
@@ -86,7 +86,7 @@ ATTEMPTS: Final = (
             where {within("e.order_id")} and (
               e.conclusion = '{Conclusion.BOUGHT}' and (t.outcome is distinct from '{AttemptOutcome.ACCEPTED}'
                 or t.provider_order is distinct from e.detail ->> 'provider_order')
-              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from '{AttemptOutcome.DECLINED}'
+              or e.conclusion in {SET_NOT_BOUGHT} and t.outcome is distinct from '{AttemptOutcome.NOT_BOUGHT}'
               or t.number is not null and e.provider_id is distinct from t.provider_id
               or (e.kind = '{EvidenceKind.ANSWER}') <> (e.conclusion in {NOTICE})
               or e.dealt_with is not null and (e.kind <> '{EvidenceKind.ANSWER}' or not exists (
