@@ -21,14 +21,14 @@ ORDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     ),
     RefusalCode.BEING_SENT: Words("order {order}: it is being sent right now; try again in a minute"),
     RefusalCode.ORDER_UNSURE: Words(
-        "order {order}: it is unknown if its provider took it; resolve that first with `opensmm orders settle`"
+        "order {order}: it is unknown if its provider accepted it; resolve that first with `opensmm orders settle`"
     ),
     RefusalCode.ORDER_NOT_UNSURE: Words("order {order}: it is not unsure, so there is nothing to resolve"),
     RefusalCode.NOT_PROVED: Words(
-        "order {order}: its provider may have taken it; resolve it with `opensmm orders settle`, or accept the risk of "
-        "buying it twice with --accept-risk"
+        "order {order}: its provider may have accepted it; resolve it with `opensmm orders settle`, or accept the risk "
+        "of buying it twice with --accept-risk"
     ),
-    RefusalCode.ALREADY_BOUGHT: Words("order {order}: its provider took it; sending it again would buy it twice"),
+    RefusalCode.ALREADY_BOUGHT: Words("order {order}: its provider accepted it; sending it again would buy it twice"),
     RefusalCode.PROVIDER_ORDER_TAKEN: Words(
         "order {order}: that order of the provider already belongs to another delivery"
     ),

@@ -24,7 +24,7 @@ CALLS: Final[Mapping[CallCode, Words]] = {
     CallCode.NO_TLS: Words("the TLS handshake with {at} failed: {words}"),
     CallCode.NAME_WITHOUT_ADDRESS: Words("the host name {host} cannot be resolved"),
     CallCode.ADDRESS_NOT_PUBLIC: Words(
-        "{host} is not on the public internet, and only OPENSMM_PRIVATE_PROVIDERS=1 allows that"
+        "{host} is not on the public internet, which is allowed only with OPENSMM_PRIVATE_PROVIDERS=1"
     ),
     CallCode.NOBODY_LISTENS: Words("{at} refused the connection"),
     CallCode.NO_WAY: Words("there is no network route to {at}"),

@@ -44,8 +44,8 @@ _SECTIONS: Final = Sections(
         "Every call is one POST to the API URL with your key, an action and the action's parameters.",
         (
             "Send parameters as `application/x-www-form-urlencoded`. Multipart forms, a JSON object and the query "
-            "string are read as well. Where a parameter is in both, the body wins over the query string.",
-            "`Authorization: Bearer YOUR_API_KEY` may stand in for `key`.",
+            "string are read as well. If a parameter is in both the body and the query string, the body counts.",
+            "You may send the key as `Authorization: Bearer YOUR_API_KEY` instead of as `key`.",
             "Every answer is JSON in UTF-8.",
             "Whole numbers are plain digits. An optional parameter left empty counts as absent, and a parameter "
             "that a service does not use is ignored.",
@@ -55,12 +55,12 @@ _SECTIONS: Final = Sections(
     ),
     types=CallText(
         "Service types",
-        "What `add` needs depends on the service's `type`. Beside the parameters listed here, each call has `key`, "
+        "What `add` needs depends on the service's `type`. Besides the parameters listed here, each call has `key`, "
         "`action` and `service`.",
     ),
     statuses=CallText(
         "Order statuses",
-        "Keep asking until a status is final. `charge` is what you have paid after refunds; `remains` is what has "
+        "Poll an order until its status is final. `charge` is what you have paid after refunds; `remains` is what has "
         "not been delivered, and is paid back when the order ends `{partial}` or `{canceled}`.",
     ),
     refill_statuses=CallText("Refill statuses", "A refill moves no money."),
@@ -78,7 +78,7 @@ _SECTIONS: Final = Sections(
     ),
     faults=CallText(
         "Other HTTP codes",
-        "These speak of the moment, not of your order. The body has the same one key. After `503`, or when no answer "
+        "These codes say nothing about your order. The body has the same single key. After `503`, or if no answer "
         "came at all, repeat `add` with the same idempotency key.",
     ),
     idempotency=CallText(
@@ -95,8 +95,8 @@ _SECTIONS: Final = Sections(
     ),
     sandbox=CallText(
         "Testing your integration",
-        "Services fulfilled by the sandbox deliver nothing real and behave as the last part of the link says, so "
-        "that you can see your program meet every outcome. Other services take the link as it is.",
+        "Services fulfilled by the sandbox deliver nothing real. They behave as the last part of the link says, so "
+        "that you can test your program against every outcome. Other services take the link as it is.",
     ),
     examples=CallText(
         "Working examples",
@@ -105,15 +105,15 @@ _SECTIONS: Final = Sections(
     ),
 )
 
-_V2_FORM: Final = "The answer has the form that `v2` gives it."
+_V2_FORM: Final = "The answer has the same form as in `v2`."
 _PANELS: Final = (
     "Sites that run a script of the `v1` family and send a `User-Agent` that is exactly `SmartPanel API Sync` or "
     "`Mozilla/5.0 (SmartPanel API Sync)` get the status words of `v2`, such as `In progress`. The operator can switch "
     "that on or off for your key, whatever your program is."
 )
 _PARENTS: Final = (
-    'Such sites are answered `{"status", "expiry", "posts", "orders": […]}` of a subscription, and '
-    '`{"status", "runs", "orders": []}` of a drip-feed, whether they ask about one order or about several.'
+    'For these sites, the status of a subscription is `{"status", "expiry", "posts", "orders": […]}` and that of a '
+    'drip-feed is `{"status", "runs", "orders": []}`, whether they ask about one order or about several.'
 )
 
 _CALLS: Final = {
@@ -121,14 +121,13 @@ _CALLS: Final = {
         "Service list",
         "What you can order, at your prices. `rate` is the price of 1000; of a package, the price of one.",
         v1=(
-            'An empty list is answered `{"status": "success", "data": "Empty Data"}`',
-            "`extended=1` adds the average time, in minutes, and how it is delivered to each service.",
+            'If the list is empty, the answer is `{"status": "success", "data": "Empty Data"}`.',
+            "`extended=1` adds each service's average time, in minutes, and delivery method.",
         ),
         v2=(
-            "`extended=1` adds drip-feed, description, average time, in minutes, and how it is delivered to each "
-            "service.",
-            "Sites that run a script of the `v1` family, and say so by a `User-Agent` that is exactly `SmartPanel API "
-            "Sync` or `Mozilla/5.0 (SmartPanel API Sync)`, get `dripfeed` behind these keys. The operator can switch "
+            "`extended=1` adds each service's drip-feed, description, average time, in minutes, and delivery method.",
+            "Sites that run a script of the `v1` family and send a `User-Agent` that is exactly `SmartPanel API Sync` "
+            "or `Mozilla/5.0 (SmartPanel API Sync)` get `dripfeed` after these keys. The operator can switch "
             "that on or off for your key, whatever your program is.",
         ),
     ),
@@ -142,31 +141,33 @@ _CALLS: Final = {
             "charged for all runs at once.",
         ),
         v1=(
-            "In subscriptions `posts=0` means old posts alone. To the sites that are named at “Order status” it means, "
-            "without `old_posts`, an unlimited number of new posts.",
+            "In subscriptions `posts=0` means old posts only. From the sites named under “Order status”, `posts=0` "
+            "without `old_posts` means an unlimited number of new posts.",
         ),
     ),
-    "status": CallText("Order status", "How one order stands.", v1=(_PANELS, _PARENTS)),
+    "status": CallText("Order status", "The current status of one order.", v1=(_PANELS, _PARENTS)),
     "statuses": CallText(
         "Multiple orders status",
-        "How up to 100 orders stand, in the order you asked. An id that is not yours is answered with an error, the "
-        "others are not harmed.",
+        "The current status of up to 100 orders, in the order you asked. An id that is not yours is answered with an "
+        "error; the others are not affected.",
     ),
-    "refill": CallText("Create refill", "Asks to deliver again what a completed order has lost.", v1=(_V2_FORM,)),
+    "refill": CallText("Create refill", "Requests a new delivery of what a completed order has lost.", v1=(_V2_FORM,)),
     "refills": CallText("Create multiple refill", "The same for up to 100 orders.", v1=(_V2_FORM,)),
-    "refill_status": CallText("Get refill status", "How one refill stands.", v1=(_V2_FORM,)),
-    "refill_statuses": CallText("Get multiple refill status", "How up to 100 refills stand.", v1=(_V2_FORM,)),
+    "refill_status": CallText("Get refill status", "The current status of one refill.", v1=(_V2_FORM,)),
+    "refill_statuses": CallText(
+        "Get multiple refill status", "The current status of up to 100 refills.", v1=(_V2_FORM,)
+    ),
     "cancel": CallText(
         "Create cancel",
-        "Asks to cancel orders. An order not yet sent on ends at once; otherwise `1` means asked for, and the outcome "
-        "shows in the order's status.",
+        "Requests the cancellation of orders. An order that was not yet sent to a provider ends at once. Otherwise "
+        "`1` means that the cancel was requested, and the order's status shows the outcome.",
         v1=(_V2_FORM,),
     ),
     "balance": CallText("User balance", "What you have left to spend."),
     "orders": CallText(
         "Your orders",
-        "Your orders, newest first: for finding one whose answer was lost.",
-        ("To read on, give the last id you got as `before`.",),
+        "Your orders, newest first. Use it to find an order whose answer was lost.",
+        ("For the next page, send the last id you received as `before`.",),
     ),
 }
 
@@ -184,8 +185,8 @@ _PARAMETERS: Final = {
     "refills": "Refill IDs (separated by a comma, up to 100 IDs)",
     "extended": "`1` for more about each service",
     "limit": "How many, up to 100",
-    "before": "An order ID: only older orders",
-    "idempotency_key": "Your own mark for this order, which makes a repeat safe",
+    "before": "Order ID; only older orders are listed",
+    "idempotency_key": "A value of your own for this order, which makes repeating the call safe",
     "keywords": "Keywords list separated by `\\r\\n` or `\\n`",
     "comments": "Comments list separated by `\\r\\n` or `\\n`",
     "usernames": "Usernames list separated by `\\r\\n`, `\\n` or a comma",
@@ -200,8 +201,8 @@ _PARAMETERS: Final = {
     "answer_number": "Number of the poll's answer",
     "min": "Quantity min",
     "max": "Quantity max",
-    "posts": "How many new posts; without it until it expires, `0` for old posts only",
-    "old_posts": "How many posts that exist already",
+    "posts": "Number of new posts; without it the subscription runs until it expires, `0` for old posts only",
+    "old_posts": "Number of existing posts",
     "delay": "Delay in minutes. Possible values: {delays}",
     "expiry": "Expiry date. Format `d/m/Y`, in the future",
     "country": "Country of the visitors",
@@ -217,27 +218,27 @@ _REFUSALS: Final = {
     Refusal.UNKNOWN_ACTION: "No action, or one that does not exist",
     Refusal.SERVICE_MISSING: "No service given",
     Refusal.SERVICE_UNKNOWN: "There is no such service, or it is not on sale",
-    Refusal.LINK: "The link is missing or cannot be one",
-    Refusal.QUANTITY: "The quantity is missing or no whole number",
-    Refusal.QUANTITY_TOO_LOW: "Under the service's minimum (the number is the minimum)",
-    Refusal.QUANTITY_TOO_HIGH: "Over the service's maximum (the number is the maximum)",
-    Refusal.PARAMETER: "A parameter of this type is missing or bad; the text names it",
+    Refusal.LINK: "The link is missing or not valid",
+    Refusal.QUANTITY: "The quantity is missing or not a whole number",
+    Refusal.QUANTITY_TOO_LOW: "Below the service's minimum (the number is the minimum)",
+    Refusal.QUANTITY_TOO_HIGH: "Above the service's maximum (the number is the maximum)",
+    Refusal.PARAMETER: "A parameter of this type is missing or not valid; the text names it",
     Refusal.NO_DRIP_FEED: "The service offers no drip-feed",
     Refusal.RUNS: "Runs are missing, under 2 or over 1,000",
     Refusal.INTERVAL: "The interval is missing, under 1 minute or over 43,200 minutes (30 days)",
-    Refusal.ACTIVE_LINK: "Some services take one order a link at a time",
+    Refusal.ACTIVE_LINK: "The link has an active order, and the service allows only one at a time",
     Refusal.FUNDS: "The charge is more than your balance",
     Refusal.ORDER_MISSING: "No order given",
     Refusal.ORDER_UNKNOWN: "The order is not one of yours",
-    Refusal.TOO_MANY_IDS: "More than 100 ids: none was looked at",
+    Refusal.TOO_MANY_IDS: "More than 100 ids; none was processed",
     Refusal.REFILL_DISABLED: "The service offers no refill",
     Refusal.REFILL_TOO_EARLY: "The service's waiting time is not over",
     Refusal.REFILL_OPEN: "A refill of this order is already open",
     Refusal.REFILL_NOT_COMPLETED: "Only a completed order can be refilled",
     Refusal.REFILL_UNKNOWN: "The refill is not one of yours",
     Refusal.NOT_CANCELABLE: "The service offers no cancel, or the order has ended",
-    Refusal.IDEMPOTENCY_MISMATCH: "The idempotency key stands for another order",
-    Refusal.SUSPENDED: "You may read, but not order",
+    Refusal.IDEMPOTENCY_MISMATCH: "The idempotency key was used for another order",
+    Refusal.SUSPENDED: "Your account is suspended: you can read, but not order",
     Refusal.ADDRESS: "This key may not be used from your address",
 }
 
@@ -258,15 +259,15 @@ REFERENCE: Final = Texts(
     drips="the quantity × runs",
     link_is_enough="Without media, the link is the media; without a quantity, the service's minimum is the quantity.",
     statuses={
-        OrderStatus.PENDING: "Placed, and not begun",
-        OrderStatus.PROCESSING: "Being sent on",
+        OrderStatus.PENDING: "Placed, not started yet",
+        OrderStatus.PROCESSING: "Being sent to the provider",
         OrderStatus.IN_PROGRESS: "Being delivered; a drip-feed from its first run to its last",
         OrderStatus.COMPLETED: "All delivered; `remains` is 0",
         OrderStatus.PARTIAL: "Ended with a part delivered; the rest is paid back",
         OrderStatus.CANCELED: "Ended; what was not delivered is paid back",
     },
     refill_statuses={
-        RefillStatus.PENDING: "Asked for",
+        RefillStatus.PENDING: "Requested",
         RefillStatus.IN_PROGRESS: "Being delivered",
         RefillStatus.COMPLETED: "Delivered again",
         RefillStatus.REJECTED: "Turned down",
@@ -276,19 +277,20 @@ REFERENCE: Final = Texts(
     faults={
         413: "The request is too large",
         429: "Too many requests; wait as long as `Retry-After` says",
-        503: "Overloaded, or the database is away for a moment; wait as long as `Retry-After` says, then repeat",
+        503: "Overloaded, or the database is briefly unavailable; wait as long as `Retry-After` says, then repeat",
     },
     links={
-        "": "Any other link: delivered whole, `{completed}`",
+        "": "Any other link: delivered in full, `{completed}`",
         "partial-40": "40 % are delivered, then `{partial}`: the rest is paid back. Other percentages work too",
         "canceled": "Accepted, then `{canceled}`: paid back",
-        "slow": "Delivered whole, but takes sixty times as long",
-        "stuck": "Accepted, stays `{pending}` and never moves: for your time limits and your cancel",
-        "refuse": "The provider turns it down: `{canceled}`, paid back",
-        "timeout": "The provider takes it and never answers: `{processing}` until it is settled, never sent twice",
-        "lost": "The provider neither takes it nor answers: `{processing}` until it is settled",
-        "lost-once": "As `lost`, but when it is sent again the provider takes it: delivered whole in the end",
-        "garbage": "The provider takes it and answers nonsense: `{processing}` until it is settled, never sent twice",
+        "slow": "Delivered in full, but takes sixty times as long",
+        "stuck": "Accepted, stays `{pending}` for ever: for testing your time limits and cancels",
+        "refuse": "The provider refuses it: `{canceled}`, paid back",
+        "timeout": "The provider takes it and never answers: `{processing}` until it is resolved, never sent twice",
+        "lost": "The provider neither takes it nor answers: `{processing}` until it is resolved",
+        "lost-once": "As `lost`, but when it is sent again the provider takes it: delivered in full in the end",
+        "garbage": "The provider takes it and sends an unreadable answer: `{processing}` until it is resolved, never "
+        "sent twice",
         "drop": "`{completed}`, then a third is lost: for testing refills",
         "no-refill": "`{completed}`; a refill of it ends `Rejected`",
     },
