@@ -56,7 +56,7 @@ def test_a_plan_says_what_would_change_and_changes_nothing(said, run, rows, undi
     assert (DONE, False, [2, 3]) == (code, plan["written"], [one["id"] for one in plan["services"]])
     assert {"id": 2, "name": "Second Likes", "from": "undisclosed", "on_sale": False} == plan["services"][0]
     assert (
-        "2 services would change: --write does it"
+        "2 services would change; add --write to carry it out"
         in run("service", "deliver", "--method", "staff_work", "--category", "b")[1]
     )
     assert (before, []) == (rows(KEPT), rows(AUDIT))

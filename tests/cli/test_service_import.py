@@ -61,7 +61,9 @@ def test_a_second_import_tells_what_changed_and_moves_prices_only_when_told(said
 
 
 def test_a_summary_counts_what_there_is_and_says_when_nothing_was_written(said, run, listed):
-    assert "2 new\nnothing was written; --write does it\n" == run("import-services", "Up")[1].split("\n", 2)[2]
+    assert (
+        "2 new\nnothing was written; add --write to carry it out\n" == run("import-services", "Up")[1].split("\n", 2)[2]
+    )
     assert (
         "2 new, 2 written\n"
         "new services are off sale: `opensmm service deliver --provider Up` states how they are delivered, and with "

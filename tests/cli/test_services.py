@@ -32,9 +32,7 @@ def test_a_service_is_plain_unless_it_is_told_otherwise(said, rows):
 
 
 def test_a_new_service_that_nobody_fulfils_says_what_to_do(run):
-    told = (
-        "service 1 is on the price list, and nobody fulfils it yet: `opensmm route add 1 PROVIDER ID` says who does\n"
-    )
+    told = "service 1 is on the price list, but has no provider yet: `opensmm route add 1 PROVIDER ID` adds one\n"
     assert (DONE, told) == run(*WORDS)
 
 

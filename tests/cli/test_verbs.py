@@ -197,7 +197,7 @@ def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
         assert MISUSED == run("adjust", customer, "1", *own_words, *why)[0], "nothing would be corrected"
     assert FAILED == run("bonus", customer, "1", "--reference", "R", *why)[0], "it differs in case alone"
     assert MISUSED == run("bonus", customer, "1", "--reference", "x", "--reason", " ")[0]
-    assert "may owe 50.00" in run("customer", "list")[1]
+    assert "credit limit 50.00" in run("customer", "list")[1]
     assert DONE == said("verify")[0]
 
 

@@ -25,7 +25,7 @@ def bench(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Measure the speed against yardsticks in the same run, in a new database that is removed afterwards.
+    """Measure the speed against references in the same run, in a new database that is removed afterwards.
 
     A whole run (all measures at scale 1, five rounds or more) also writes bench.json and docs/performance.md.
     """

@@ -86,7 +86,7 @@ def _list_marks(customer: CustomerDetails) -> Iterator[str]:
     if customer.suspended:
         yield "suspended"
     if customer.credit_limit:
-        yield f"may owe {format_amount(customer.credit_limit)}"
+        yield f"credit limit {format_amount(customer.credit_limit)}"
     if customer.overdrawn:
         yield f"overdrawn by {format_amount(customer.overdrawn)}"
 

@@ -87,7 +87,9 @@ def import_key(
     key_file: Annotated[
         str,
         typer.Option(
-            "--key-file", metavar="FILE", help="The file with the key; - for standard input. Or type it unseen."
+            "--key-file",
+            metavar="FILE",
+            help="The file with the key; - for standard input. Without it, you are asked for the key.",
         ),
     ] = "",
     label: Label = "",
@@ -106,7 +108,7 @@ def import_key(
     key = read_secret(key_file, "the key: ", _MISSING_KEY)
     settings = KeySettings(title_case, tuple(address or ()), as_panel)
     number, key_id = _save_key(customer, take_over_key(key, label, settings), data)
-    text = f"the key is key {key_id} of customer {number} from now on"  # it was typed unseen
+    text = f"the key is now key {key_id} of customer {number}"  # it was typed unseen
     answer({"id": key_id, "customer": number, "key": key}, text, json=json)
 
 
@@ -125,7 +127,7 @@ def edit_key(
 ) -> None:
     """Change how a key is answered, or from which addresses it works. The key stays the same."""
     if address and anywhere:
-        fail("either --address or --anywhere", MISUSED)
+        fail("give either --address or --anywhere, not both", MISUSED)
     addresses = read_addresses(address) if address else () if anywhere else None
     if title_case is None and as_panel is None and addresses is None and not by_client:
         fail("say what to change", MISUSED)
@@ -142,7 +144,9 @@ def edit_key(
         ),
     )
     done = (
-        f"key {key} is changed, everywhere within a second" if changed else f"key {key} was so before; nothing changed"
+        f"key {key} is changed; all processes apply it within a second"
+        if changed
+        else f"key {key} has these settings already; nothing changed"
     )
     answer({"id": key, "changed": changed}, done, json=json)
 
@@ -202,7 +206,7 @@ def revoke_key(
 
 def _describe_revoked(revoked: Sequence[KeyId]) -> str:
     if not revoked:
-        return "there is no such key, or it was revoked before; nothing changed"
+        return "there is no such key, or it is revoked already; nothing changed"
     return f"revoked: {'key' if len(revoked) == 1 else 'keys'} {', '.join(map(str, revoked))}"
 
 

@@ -83,7 +83,7 @@ def done(order: Order, start_count: StartCount = None, run: Run = None, data: Da
 
 @staff_verbs.command("partial")
 def partial(order: Order, remains: Remains, run: Run = None, data: Data = None, json: Json = False) -> None:
-    """Report that no more will be delivered: what remains is paid back."""
+    """Report that no more will be delivered: what remains is refunded."""
     _report_step(ManualReport(OrderId(order), ManualStep.PARTIAL, run, remains=remains), data, json)
 
 
@@ -95,7 +95,7 @@ def cancel(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Give up an order of which nothing was delivered: all of it is paid back."""
+    """Give up an order of which nothing was delivered: it is refunded in full."""
     _report_step(ManualReport(OrderId(order), ManualStep.CANCEL, run, reason=reason), data, json)
 
 
@@ -140,7 +140,7 @@ def buy(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Buy at another provider what an order lost. You pay; the customer is charged nothing."""
+    """Buy what an order has lost at another provider. You pay; the customer is charged nothing."""
     bought = with_database(
         read_existing_config(data),
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
@@ -150,7 +150,7 @@ def buy(
 
 @staff_verbs.command("refilled")
 def refilled(refill: Refill, data: Data = None, json: Json = False) -> None:
-    """Report that what an order lost is delivered again."""
+    """Report that a refill is delivered."""
     _answer_refill(refill, RefillStatus.COMPLETED, data, json)
 
 

@@ -26,17 +26,15 @@ from opensmm.domain.amounts import SMALLEST, read_amount
 from opensmm.domain.payments import BY_HAND, read_any_payment, read_payment
 from opensmm.store.connection import Connection
 
-_TO_ANOTHER: Final = "--to goes with --take: it names the customer who gets what is taken"
+_TO_ANOTHER: Final = "--to needs --take: it names the customer who gets what is taken"
 
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 25.00.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the transfer and in the audit trail.")]
 Reference = Annotated[
     str, typer.Option("--reference", help="A name of your own for it; the same reference is booked only once.")
 ]
-Gateway = Annotated[str, typer.Option("--gateway", help="Where the money came in, in any case of letters.")]
-PaymentId = Annotated[
-    str, typer.Option("--id", help="The gateway's own number of the payment, which is booked only once.")
-]
+Gateway = Annotated[str, typer.Option("--gateway", help="The gateway that received the money; case does not matter.")]
+PaymentId = Annotated[str, typer.Option("--id", help="The gateway's id of the payment, which is booked only once.")]
 
 
 Act = Callable[[Connection, CustomerId], Awaitable[Booking]]
@@ -48,12 +46,12 @@ def top_up(
     external_id: PaymentId,
     gateway: Gateway = BY_HAND,
     different: Annotated[
-        bool, typer.Option("--different", help="It is another payment than the one whose id differs only in case.")
+        bool, typer.Option("--different", help="It is not the payment whose id differs only in case.")
     ] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Put a payment on a customer's balance."""
+    """Add a payment to a customer's balance."""
     put = read_amount(value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
@@ -100,7 +98,7 @@ def chargeback(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Take back a payment that its gateway took back. Who has spent it cannot order until that is made up."""
+    """Book a chargeback of a payment. A customer who has spent the money cannot order until the deficit is covered."""
     back = None if value is None else read_amount(value, SMALLEST)
 
     async def work(connection: Connection) -> Booking:
@@ -126,7 +124,7 @@ def payout(
 def bonus(
     customer: Customer, value: Amount, reference: Reference, reason: Reason, data: Data = None, json: Json = False
 ) -> None:
-    """Give a customer money of the panel's own."""
+    """Give a customer money from the panel."""
     given = read_amount(value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:
@@ -151,8 +149,8 @@ def credit_limit(
         return number, await money.set_credit_limit(connection, number, limit, reference, by(reason))
 
     number, changed = with_database(read_existing_config(data), work)
-    text = f"customer {number}: may owe {format_amount(limit)}" + (
-        "" if changed else "; it was set before, nothing changed"
+    text = f"customer {number}: credit limit {format_amount(limit)}" + (
+        "" if changed else "; it was set already, nothing changed"
     )
     answer({"customer": number, "credit_limit": format_amount(limit), "changed": changed}, text, json=json)
 
@@ -168,4 +166,4 @@ def _move(customer: str, moved: Money, done: str, act: Act, data: Path | None, *
 
 
 def _describe_booking(done: str, booking: Booking) -> str:
-    return f"{done}, transfer {booking.transfer}" + ("" if booking.fresh else "; it was booked before, nothing moved")
+    return f"{done}, transfer {booking.transfer}" + ("" if booking.fresh else "; it was booked already, nothing moved")

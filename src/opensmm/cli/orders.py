@@ -51,7 +51,7 @@ Run = Annotated[int | None, typer.Option("--run", help="The run of a drip-feed."
 
 @order_verbs.command("cancel")
 def cancel(order: Order, reason: Reason, data: Data = None, json: Json = False) -> None:
-    """End an order at once, and pay back what is not delivered. Its provider is asked to cancel it too."""
+    """End an order at once, and refund what is not delivered. Its provider is asked to cancel it too."""
     _act_on_order(
         order, "cancel", "cancelled", reason, data, json, lambda c, by: order_actions.cancel(c, OrderId(order), by)
     )
@@ -66,7 +66,7 @@ def end_partial(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """End an order as partly delivered, and pay back what remains."""
+    """End an order as partly delivered, and refund what remains."""
     _act_on_order(
         order, "partial", "ended as partial", reason, data, json,
         lambda c, by: order_actions.end_partial(c, OrderId(order), run, remains, by),
@@ -89,7 +89,7 @@ def resend(
         str, typer.Option("--accept-risk", help="Why you accept that an unsure order may be bought twice.")
     ] = "",
     below_cost: Annotated[
-        bool, typer.Option("--below-cost", help="Accept what it costs now, though it was sold for less.")
+        bool, typer.Option("--below-cost", help="Accept what it costs now, even if it was sold for less.")
     ] = False,
     run: Run = None,
     data: Data = None,
@@ -113,13 +113,13 @@ def settle(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """State the outcome of an unsure order. A declined order goes to the next provider, or is paid back."""
+    """State the outcome of an unsure order. A declined order goes to the next provider, or is refunded."""
     if bool(accepted) == declined:
         fail("say --accepted ID or --declined", MISUSED)
     if accepted:
         check_provider_order(accepted)
     _act_on_order(
-        order, "settle", "settled", reason, data, json,
+        order, "settle", "resolved", reason, data, json,
         lambda c, by: order_actions.settle(c, OrderId(order), run, accepted or None, by),
     )  # fmt: skip
 
@@ -138,10 +138,10 @@ def refund(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Pay back more of an order that has ended, at most what it has earned."""
+    """Refund more of an order that has ended, at most what it has earned."""
     back = read_amount(value, SMALLEST)
     _act_on_order(
-        order, "refund", f"{format_amount(back)} given back", reason, data, json,
+        order, "refund", f"{format_amount(back)} refunded", reason, data, json,
         lambda c, by: order_actions.refund(c, OrderId(order), back, number, by),
     )  # fmt: skip
 
@@ -178,7 +178,7 @@ def _act_on_order(
     act: Callable[[Connection, By], Awaitable[bool]],
 ) -> None:
     changed = with_database(read_existing_config(data), lambda connection: act(connection, by(reason)))
-    text = f"order {order}: {done}" if changed else f"order {order}: {done} before; nothing changed"
+    text = f"order {order}: {done}" if changed else f"order {order}: already {done}; nothing changed"
     answer({"order": order, "action": action, "changed": changed}, text, json=json)
 
 

@@ -105,7 +105,7 @@ def history(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Show who decided what, and when."""
+    """Show who added or removed which rule, and when."""
     changes = with_database(read_existing_config(data), lambda connection: rows.list_changes(connection, limit))
     if json:
         answer({"history": changes}, "", json=True)

@@ -77,7 +77,7 @@ def set_rate(
     number = _save_rate(name, service, read, data)
     answer(
         {"price_list": name, "service": number, "rate": str(read)},
-        f"service {number} costs {read} by {name}",
+        f"price list {name}: service {number} costs {read}",
         json=json,
     )
 
@@ -88,7 +88,7 @@ def unset_rate(name: Name, service: Service, data: Data = None, json: Json = Fal
     number = _save_rate(name, service, None, data)
     answer(
         {"price_list": name, "service": number, "rate": None},
-        f"service {number} costs its own rate by {name}",
+        f"price list {name}: service {number} costs its own rate",
         json=json,
     )
 
@@ -117,5 +117,5 @@ def assign(
         return numbers
 
     numbers = with_database(read_existing_config(data), work)
-    buy = "1 customer buys" if len(numbers) == 1 else f"{len(numbers)} customers buy"
-    answer({"price_list": name, "customers": numbers}, f"{buy} by {name}", json=json)
+    have = "1 customer has" if len(numbers) == 1 else f"{len(numbers)} customers have"
+    answer({"price_list": name, "customers": numbers}, f"{have} price list {name} now", json=json)

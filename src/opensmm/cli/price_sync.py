@@ -83,8 +83,8 @@ def sync_now(
     taken, offered = read.result, read.price_list
     lines = [f"service {one.service} ({one.name}): {'; '.join(_describe_changes(one))}" for one in taken.changed]
     lines += [f"warning: {ENGLISH.list_warning(warning)}" for warning in offered.odd]
-    go_out = "1 held delivery goes out" if taken.released == 1 else f"{taken.released} held deliveries go out"
-    released = f", {go_out}" if taken.released else ""
+    queued = "1 held delivery is queued" if taken.released == 1 else f"{taken.released} held deliveries are queued"
+    released = f", {queued}" if taken.released else ""
     lines.append(f"{len(offered.services)} services listed, {len(taken.changed)} of ours changed{released}")
     fields = {
         "listed": len(offered.services),
@@ -209,7 +209,7 @@ def approve(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Agree to what services cost now. They are sold again, at their rate or at a new one by --rate or --margin."""
+    """Approve what services cost now. They are sold again, at their rate or at a new one set by --rate or --margin."""
     new_rate = None if rate is None else read_price(rate)
     new_margin = None if margin is None else read_percent(margin)
 
@@ -239,7 +239,7 @@ def list_below_cost(
     for service in losing:
         costs = (str(service.cost), str(service.rate))
         table.add_row(str(service.service), escape(service.service_name), *costs, escape(service.price_list or ""))
-    print_table(table, "nothing on sale costs more than it is sold at")
+    print_table(table, "no service on sale costs more than it is sold at")
 
 
 @below_cost_verbs.command("set")

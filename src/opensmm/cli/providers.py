@@ -402,7 +402,7 @@ def services(
         kind = line.type.value if line.type else "unknown"
         texts = (line.service, line.category, line.name, kind, str(line.rate), str(line.min), str(line.max))
         table.add_row(*map(escape, texts))
-    print_table(table, f"nothing that {row.name} lists has “{search}” in it" if search else f"{row.name} lists nothing")
+    print_table(table, f"no service of {row.name} contains “{search}”" if search else f"{row.name} lists no services")
     for warning in read.odd:
         out.print(f"warning: {ENGLISH.list_warning(warning)}", markup=False)
 

@@ -90,5 +90,5 @@ def _show(present: ServiceRoutes, *, json: bool) -> None:
         cost = "unknown" if route.cost is None else str(route.cost)
         table.add_row(str(at), escape(route.provider_name), escape(route.provider_service), cost)
     out.print(
-        table if present.routes else f"nobody fulfils service {present.service} yet: `opensmm route add` says who"
+        table if present.routes else f"service {present.service} has no provider yet: `opensmm route add` adds one"
     )

@@ -33,5 +33,5 @@ def show_plan(table: Table, lines: Sequence[Sequence[str]], *, written: bool) ->
     if len(lines) > SHOWN:
         out.print(f"… and {len(lines) - SHOWN} more")
     count = "1 service" if len(lines) == 1 else f"{len(lines)} services"
-    done = "changed" if written else "would change: --write does it"
+    done = "changed" if written else "would change; add --write to carry it out"
     out.print(f"{count} {done}" if lines else "nothing to change")

@@ -76,7 +76,7 @@ def import_services(
 def _read_categories(renamed: list[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in renamed]
     if any(not theirs.strip() or not ours.strip() for theirs, _, ours in pairs):
-        fail("a category is renamed by THEIRS=OURS", MISUSED)
+        fail("write --map as THEIRS=OURS", MISUSED)
     return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
 
 
@@ -105,11 +105,11 @@ def _format_report(provider: str, plan: ImportPlan, summary: dict[str, Any], *, 
     lines += [f"price set by hand of {_format_price(one)}" for one in plan.changed if one.by_hand]
     lines += [f"left out: {' '.join(filter(None, _format_unread(one)))}" for one in plan.left_out]
     shown = {name: count for name, count in summary.items() if count or (write and name == "written")}
-    lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in shown.items()) or "nothing fits")
+    lines.append(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in shown.items()) or "nothing matches")
     if subscriptions := summary["subscriptions"]:
         lines.append(ENGLISH.finding(FindingCode.SUBSCRIPTIONS_NEED_POSTS, {"count": subscriptions})[0])
     if not write:
-        lines.append("nothing was written; --write does it")
+        lines.append("nothing was written; add --write to carry it out")
     elif plan.new:
         deliver = quote_command("service", "deliver", "--provider", provider)
         lines.append(

@@ -57,7 +57,7 @@ def _read_changes(
     days: int | None, mode: RefillMode | None, *, lifetime: bool, offered: bool | None
 ) -> dict[str, object]:
     if lifetime and days is not None:
-        fail("either --days or --lifetime", MISUSED)
+        fail("give either --days or --lifetime, not both", MISUSED)
     changes: dict[str, object] = {}
     if lifetime or days is not None:
         changes["refill_days"] = days
@@ -66,7 +66,7 @@ def _read_changes(
     if offered is not None:
         changes["refill"] = offered
     if not changes:
-        fail("say what: --days or --lifetime, --mode, --offered or --not-offered", MISUSED)
+        fail("say what to change: --days or --lifetime, --mode, --offered or --not-offered", MISUSED)
     return changes
 
 

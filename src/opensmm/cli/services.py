@@ -203,8 +203,8 @@ def add(
         read_config(data), lambda connection: services.add_service(connection, service, provider, theirs, by=by())
     )
     saved = added.service
-    nobody = f", and nobody fulfils it yet: `opensmm route add {saved} PROVIDER ID` says who does"
-    answer({"id": saved}, f"service {saved} is on the price list{'' if added.fulfilled else nobody}", json=json)
+    missing = f", but has no provider yet: `opensmm route add {saved} PROVIDER ID` adds one"
+    answer({"id": saved}, f"service {saved} is on the price list{'' if added.fulfilled else missing}", json=json)
 
 
 @service_verbs.command("edit")
@@ -224,7 +224,7 @@ def edit(
     hold_refused: HoldRefused = None,
     description: Description = None,
     average_time: AverageTime = None,
-    no_average_time: Annotated[bool, typer.Option("--no-average-time", help="State no usual time any more.")] = False,
+    no_average_time: Annotated[bool, typer.Option("--no-average-time", help="Remove the usual time.")] = False,
     position: Position = None,
     method: Method = None,
     on_sale: OnSale = None,
@@ -233,7 +233,7 @@ def edit(
 ) -> None:
     """Change a service. The API shows the change within a second; existing orders keep their rate."""
     if no_average_time and average_time is not None:
-        fail("either --average-time or --no-average-time", MISUSED)
+        fail("give either --average-time or --no-average-time, not both", MISUSED)
     typed = {
         "name": name, "category": category, "rate": None if rate is None else read_rate(rate),
         "min": least, "max": most, "refill": refill, "cancel": cancel, "dripfeed": dripfeed, "free": free,
