@@ -61,7 +61,7 @@ def test_where_no_file_can_be_kept_the_sentence_says_so(broken, capsys, monkeypa
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert UNFORESEEN == ended.value.code
-    assert "could not be kept: No such file or directory" in capsys.readouterr().err
+    assert "could not be saved: No such file or directory" in capsys.readouterr().err
 
 
 @pytest.fixture

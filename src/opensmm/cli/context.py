@@ -43,7 +43,7 @@ MISUSED: Final = 2
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 refused, or a check failed; 2 the command was mistyped; "
     "3 the panel is not set up for it, its database does not answer, or the machine lacks something; "
-    "4 a fault of OpenSMM. `health` exits with 1 for a warning, and with 2 if something is critical."
+    "4 a bug in OpenSMM. `health` exits with 1 for a warning, and with 2 if something is critical."
 )
 
 

@@ -46,8 +46,8 @@ def report_crash(error: BaseException) -> str:
             file.write(f"OpenSMM {opensmm.__version__}, Python {platform.python_version()}, {platform.platform()}\n\n")
             traceback.print_exception(error, file=file)
     except OSError as failed:
-        return f"this is a fault of OpenSMM's own ({fault}), and its details could not be kept: {failed.strerror}"
-    return f"this is a fault of OpenSMM's own ({fault}); its details are in {path}"
+        return f"this is a bug in OpenSMM ({fault}), and its details could not be saved: {failed.strerror}"
+    return f"this is a bug in OpenSMM ({fault}); its details are in {path}"
 
 
 def log_and_end(error: BaseException) -> None:
