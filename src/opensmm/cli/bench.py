@@ -19,9 +19,9 @@ def bench(
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds of all measures.", min=1, max=1000)] = 5,
     seconds: Annotated[float, typer.Option("--seconds", help="Length of one reading.", min=0.1)] = 3.0,
     scale: Annotated[float, typer.Option("--scale", help="Size of the database; 1: a million orders.", min=0.0)] = 1.0,
-    only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Some measures, by their names.")] = "",
+    only: Annotated[str, typer.Option("--only", metavar="NAME,...", help="Only these measures.")] = "",
     patience: Annotated[float, typer.Option("--patience", help="Seconds to wait for a quiet machine.", min=0.0)] = 60.0,
-    to: Annotated[Path | None, typer.Option("--out", help="Write the rows of bench.json here.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Write the results as JSON to this file.")] = None,
     data: Data = None,
     json: Json = False,
 ) -> None:

@@ -140,7 +140,7 @@ def buy(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Buy what an order has lost at another provider. You pay; the customer is charged nothing."""
+    """Buy a refill at another provider. You pay; the customer is charged nothing."""
     bought = with_database(
         read_existing_config(data),
         lambda connection: purchases.buy(connection, RefillId(refill), quantity, by=by()),
@@ -176,7 +176,7 @@ def assign(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Give services to the staff, before any other provider. Orders that were sent stay where they are."""
+    """Let your staff fulfil services, before any other provider. Orders that were sent stay where they are."""
 
     async def work(connection: Connection) -> list[ServiceId]:
         return await manual.assign(connection, await find_services(connection, service), by=by())

@@ -74,7 +74,7 @@ def adjust(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Correct a transfer, such as a mistyped or misdirected top-up, with another one that names it."""
+    """Correct a transfer, such as a mistyped or misdirected top-up, by booking another one."""
     if to is not None and not takes:
         fail(_TO_ANOTHER, MISUSED)
     moved = read_amount(value, SMALLEST)
@@ -124,7 +124,7 @@ def payout(
 def bonus(
     customer: Customer, value: Amount, reference: Reference, reason: Reason, data: Data = None, json: Json = False
 ) -> None:
-    """Give a customer money from the panel."""
+    """Give a customer a bonus, paid by the panel."""
     given = read_amount(value, SMALLEST)
 
     async def act(connection: Connection, number: CustomerId) -> Booking:

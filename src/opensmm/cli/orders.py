@@ -42,7 +42,7 @@ from opensmm.store.order_events import OrderEvent, OrderHistory
 from opensmm.texts.speech import ENGLISH
 from opensmm.wire.provider_answers import guess_order_id
 
-order_verbs: Final = typer.Typer(help="Orders, one by one.", no_args_is_help=True)
+order_verbs: Final = typer.Typer(help="Single orders, and those that wait for you.", no_args_is_help=True)
 
 Order = Annotated[int, typer.Argument(metavar="ORDER", help="The order's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored with the order and in the audit trail.")]

@@ -17,7 +17,7 @@ from opensmm.store import price_lists as rows
 from opensmm.store.connection import Connection
 from opensmm.store.price_lists import OwnRate
 
-price_list_verbs: Final = typer.Typer(help="Own rates for some customers.", no_args_is_help=True)
+price_list_verbs: Final = typer.Typer(help="Price lists with other rates for some customers.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="LIST", help="The price list's name.")]
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]

@@ -55,7 +55,7 @@ provider_verbs: Final = typer.Typer(
 
 KEY_VARIABLE: Final = "OPENSMM_PROVIDER_KEY"
 
-Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
+Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name or id.")]
 KeyFile = Annotated[
     str,
     typer.Option(
@@ -186,14 +186,14 @@ def edit(
 
 @provider_verbs.command("enable")
 def enable(provider: Who, data: Data = None, json: Json = False) -> None:
-    """Send a provider orders again."""
+    """Send orders to a provider again."""
     row = _edit(read_existing_config(data), provider, ProviderSettings(enabled=True), "").after
     answer({"id": row.id, "name": row.name, "enabled": True}, f"{row.name} gets orders from now on", json=json)
 
 
 @provider_verbs.command("disable")
 def disable(provider: Who, data: Data = None, json: Json = False) -> None:
-    """Send a provider no more orders: they go to a service's next provider, or wait. Orders that it has are still
+    """Stop sending orders to a provider: they go to a service's next provider, or wait. Orders that it has are still
     polled."""
     row = _edit(read_existing_config(data), provider, ProviderSettings(enabled=False), "").after
     answer(

@@ -14,7 +14,7 @@ from opensmm.cli.context import Data, Json, answer, by, out, read_existing_confi
 route_verbs: Final = typer.Typer(help="The providers of each service.", no_args_is_help=True)
 
 Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
-Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")]
+Who = Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name or id.")]
 ByCost = Annotated[
     bool | None, typer.Option("--by-cost/--as-listed", help="Keep the cheapest first, or keep your order.")
 ]
@@ -24,7 +24,7 @@ ByCost = Annotated[
 def add(
     service: Service,
     provider: Who,
-    theirs: Annotated[str, typer.Argument(metavar="THEIR_SERVICE", help="The provider's own id of it.")],
+    theirs: Annotated[str, typer.Argument(metavar="THEIR_SERVICE", help="The provider's id of the service.")],
     first: Annotated[bool, typer.Option("--first", help="Try this provider first.")] = False,
     by_cost: ByCost = None,
     data: Data = None,

@@ -25,7 +25,7 @@ SHOWN: Final = 20
 
 
 def import_services(
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="Its name or its id.")],
+    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="The provider's name or id.")],
     write: Annotated[bool, typer.Option("--write", help="Carry the plan out. Without it nothing changes.")] = False,
     margin: Annotated[str, typer.Option("--margin", metavar="PERCENT", help="Added to rates, such as 25.")] = "0",
     fixed: Annotated[

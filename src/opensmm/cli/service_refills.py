@@ -40,7 +40,7 @@ def refill(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Set until when refills can be requested, and who performs them. Shows the plan; `--write` carries it out."""
+    """Set how long refills can be requested, and who performs them. Shows the plan; `--write` carries it out."""
     selection = build_selection(service, provider, category, name_like)
     changes = _read_changes(days, mode, lifetime=lifetime, offered=offered)
 

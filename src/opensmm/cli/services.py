@@ -44,7 +44,9 @@ _MORE: Final = {
     "below-cost": "opensmm.cli.price_sync:below_cost_verbs",
 }
 """Verbs of this group in other files."""
-service_verbs: Final = typer.Typer(cls=make_lazy_group(_MORE), help="The price list.", no_args_is_help=True)
+service_verbs: Final = typer.Typer(
+    cls=make_lazy_group(_MORE), help="Services and their settings.", no_args_is_help=True
+)
 
 Reference = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's id or name.")]
 Rate = Annotated[str | None, typer.Option("--rate", help="Per 1000, or for a package; kept as typed, such as 0.90.")]

@@ -76,7 +76,7 @@ def sandbox(
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Run only the sandbox provider: a small panel whose orders do what their links say."""
+    """Run only the sandbox provider: a small panel whose orders behave as their links say."""
     config = read_config(data)
     _hold_database(config)
     with report_faults(), Stages(err) as report:
