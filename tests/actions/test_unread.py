@@ -45,7 +45,7 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
         fields["provider_name"],
         fields["count"],
     )
-    assert f"Sandbox says “{words}”" in ENGLISH.health_finding(found)[0]
+    assert f"Sandbox reports “{words}”" in ENGLISH.health_finding(found)[0]
     clock.forward(6 * 3600)
     assert Level.CRITICAL is (await finding(stocked, clock)).level
     await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)

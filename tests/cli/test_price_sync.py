@@ -68,13 +68,13 @@ def test_a_sync_prints_what_changed(said, listed):
     found = health(said)
     assert (
         "warning",
-        "1 service is not sold, since its cost, or what is sold, changed too far: id 2. Subscriptions go on",
+        "1 service is in quarantine, because its cost or product changed too far: id 2; subscriptions continue",
     ) == found["quarantine"]
     assert (
         "warning",
-        "1 service is not sold, since no provider lists it as it is sold: id 3",
+        "1 service is not sold, because no provider lists it, or only as another type: id 3",
     ) == found["halted"]
-    assert ("ok", "no service costs more than it is sold at") == found["below cost"]
+    assert ("ok", "no service costs more than it sells for") == found["below cost"]
     assert "ok" == found["price list Up"][0]
 
 
@@ -120,10 +120,10 @@ def test_what_waits_is_listed_and_approved(said, rows, listed):
     assert (1, "2", "1.8000", None) == tuple(below[name] for name in ("service", "cost", "rate", "price_list"))
     assert (
         "warning",
-        "1 service costs more than it is sold at, so orders are refused: id 1. Subscriptions go on",
+        "1 service costs more than it sells for, so orders are refused: id 1; subscriptions continue",
     ) == health(said)["below cost"]
     said("service", "edit", 1, "--rate", "2.5")
-    assert ("ok", "no service costs more than it is sold at") == health(said)["below cost"]
+    assert ("ok", "no service costs more than it sells for") == health(said)["below cost"]
     assert [(ACTOR.name, "service.approve", "1")] == rows(
         "select actor, action, subject from audit where action = 'service.approve'"
     )
@@ -186,7 +186,7 @@ def test_a_price_that_follows_is_said_to_be_set_anew_when_it_is_edited(said, run
         "price_follows"
     ]
     told = run("service", "edit", 1, "--rate", "4")[1]
-    assert "follows the list of Up, which sets it to 1.1250 again" in told
+    assert "follows the price list of Up: the next sync sets it to 1.1250 again" in told
     assert "provider follow Up --own-prices" in told
 
 

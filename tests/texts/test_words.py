@@ -187,13 +187,14 @@ def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before)
         (
             FindingCode.UNSURE_DELIVERIES,
             {"count": 50_000, "at_least": True, "age": timedelta(days=3)},
-            "of at least 50000 deliveries it is unsure whether their providers took them, the oldest for 3 days",
+            "at least 50000 deliveries are unsure: their providers may or may not have accepted them, the oldest for "
+            "3 days",
         ),
         (
             FindingCode.QUARANTINED,
             {"count": 7, "services": (1, 2, 3), "more": 4},
-            "7 services are not sold, since their cost, or what is sold, changed too far: ids 1, 2, 3 and 4 more. "
-            "Subscriptions go on",
+            "7 services are in quarantine, because their cost or product changed too far: ids 1, 2, 3 and 4 more; "
+            "subscriptions continue",
         ),
         (
             FindingCode.POSTS_REFUSED,
@@ -203,20 +204,20 @@ def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before)
         (
             FindingCode.PROVIDER_FAILS,
             {"failures": 4, "paused_until": datetime(2026, 12, 1, 9, 5, tzinfo=UTC)},
-            "failed sends in a row: 4; it is paused until 2026-12-01 09:05:00 UTC",
+            "failed sends in a row: 4; it is not called until 2026-12-01 09:05:00 UTC",
         ),
         (
             FindingCode.PROVIDER_DISABLED,
             {"count": 1, "age": timedelta(hours=3)},
-            "disabled: it is sent nothing; no news of 1 of its deliveries for twice the usual time, of the oldest for "
-            "3 hours",
+            "disabled: no orders are sent to it; no status update for 1 of its deliveries in twice the usual time, for "
+            "the oldest in 3 hours",
         ),
         (
             FindingCode.PRICE_LIST_TAKEN,
             {"age": timedelta(hours=3), "fault": "it is empty"},
-            "taken over 3 hours ago; the newest was not: it is empty",
+            "applied 3 hours ago; the newest list was not applied: it is empty",
         ),
-        (FindingCode.PRICE_LIST_NEVER_READ, {"fault": ""}, "never taken over"),
+        (FindingCode.PRICE_LIST_NEVER_READ, {"fault": ""}, "never applied"),
     ],
 )
 def test_a_finding_is_a_sentence_for_none_one_and_many(code, fields, says):
@@ -227,7 +228,7 @@ def test_a_command_names_things_as_a_shell_wants_them():
     fields = {"provider_name": "Far `away`; it's", "age": timedelta(hours=3), "words": "no"}
     says, do = ENGLISH.finding(FindingCode.PROVIDER_REFUSES_KEY, fields)
     assert "“no”" in says
-    assert do.startswith("`opensmm provider edit 'Far `away`; it'\"'\"'s' --ask-key`")
+    assert do.startswith("enter another key with `opensmm provider edit 'Far `away`; it'\"'\"'s' --ask-key`")
     assert "`opensmm provider check 'Far away'`" == quote_command("provider", "check", "Far away")
 
 
