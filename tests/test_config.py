@@ -69,11 +69,11 @@ def test_a_secret_that_is_there_stays(tmp_path):
     [
         ({"OPENSMM_PEPPER": "short"}, "32 to 64 bytes"),
         ({"OPENSMM_PEPPER": "é" * 33}, "32 to 64 bytes"),
-        ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "without DATABASE_URL"),
-        ({"DATABASE_URL": "hidden"}, "DATABASE_URL is no address of a database"),
+        ({"DATABASE_ADMIN_URL": "postgresql://owner@db/panel"}, "but DATABASE_URL, for the app's role, is not"),
+        ({"DATABASE_URL": "hidden"}, "DATABASE_URL is not the address of a database"),
         (
             {"DATABASE_URL": "postgresql://app@db/panel", "DATABASE_ADMIN_URL": "postgresql://owner:hidden@[::1/panel"},
-            "DATABASE_ADMIN_URL is no address of a database",
+            "DATABASE_ADMIN_URL is not the address of a database",
         ),
         ({"OPENSMM_LOG_LEVEL": "loud"}, "one of debug, info, warning, error"),
         ({"OPENSMM_PRIVATE_PROVIDERS": "yes"}, "set 1"),

@@ -231,7 +231,7 @@ def test_who_ends_with_an_error_below_root_ends_with_that_error(private):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         done = opensmm("api", "--port", str(port), "--data", str(data))
-    assert (3, 1) == (done.returncode, done.stderr.count(f"port {port} is taken"))
+    assert (3, 1) == (done.returncode, done.stderr.count(f"port {port} is in use"))
 
 
 def config_of(database, folder: Path) -> Config:

@@ -109,8 +109,8 @@ def test_a_port_that_is_taken_is_told_before_anything_is_made(tmp_path):
         told = CliRunner().invoke(app, ["demo", "--port", port, "--data", str(tmp_path / "data")])
     assert UNAVAILABLE == told.exit_code
     assert (
-        f"opensmm: 127.0.0.1 port {port} is taken: stop what listens there, or choose another with --port\n"
-        == told.stderr
+        f"opensmm: 127.0.0.1 port {port} is in use: stop the program that listens there, or choose another port "
+        "with --port\n" == told.stderr
     )
     assert not (tmp_path / "data").exists()
 

@@ -61,7 +61,7 @@ def test_a_data_folder_that_cannot_be_is_refused_in_words(words, tmp_path, monke
     with pytest.raises(SystemExit) as ended:
         main()
     assert UNAVAILABLE == ended.value.code
-    assert f"opensmm: the data folder {tmp_path / 'file'} cannot be made: File exists\n" == capsys.readouterr().err
+    assert f"opensmm: the data folder {tmp_path / 'file'} cannot be created: File exists\n" == capsys.readouterr().err
 
 
 def test_an_empty_data_folder_is_not_the_one_where_one_stands():

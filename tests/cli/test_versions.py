@@ -74,4 +74,4 @@ def test_while_tables_are_brought_up_to_date_a_verb_says_so(panel):
         migrating.execute("select pg_advisory_lock(%s)", (schema.LOCK,))
         told = run(panel, "customer", "list")
     assert UNAVAILABLE == told.exit_code
-    assert "opensmm: the database's tables are being brought up to date: try again in a moment\n" == told.stderr
+    assert "opensmm: the database's tables are being migrated: try again in a moment\n" == told.stderr

@@ -245,8 +245,8 @@ def test_of_what_is_well_nothing_is_to_be_done():
     [
         (
             Misconfigured(SetupCode.DATA_FOLDER_NOT_OURS, folder="/srv/my data", user="ann", words="denied"),
-            "the data folder /srv/my data belongs to another user: denied; use it as that user, or make it yours, once "
-            "nothing runs in it: `sudo chown -R ann: '/srv/my data'`",
+            "the data folder /srv/my data belongs to another user: denied; run OpenSMM as that user, or stop whatever "
+            "runs in the folder and take it over: `sudo chown -R ann: '/srv/my data'`",
         ),
         (
             Misconfigured(
@@ -273,9 +273,9 @@ def test_of_what_is_well_nothing_is_to_be_done():
         ),
         (
             Misconfigured(SetupCode.DISK_FULL, folder="/srv", words=""),
-            "PostgreSQL does not start in /srv: its disk is full: make room there",
+            "PostgreSQL does not start in /srv: its disk is full: free some space there",
         ),
-        (Unavailable(OutageCode.ROWS_LOCKED), "another transaction holds the rows"),
+        (Unavailable(OutageCode.ROWS_LOCKED), "another transaction has locked the rows"),
         (Unavailable(OutageCode.NO_CONNECTION, words="refused"), "the database does not answer: refused"),
     ],
 )
