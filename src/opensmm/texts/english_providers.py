@@ -49,7 +49,7 @@ DOUBTS: Final[Mapping[DoubtCode, Words]] = {
     DoubtCode.UNANSWERED: Words("it did not answer with a price list; see the worker's log"),
     DoubtCode.NOT_STORED: Words("it could not be stored: {error}"),
 }
-"""Parts of sentences: reasons why a price list was not taken over."""
+"""Parts of sentences: reasons why a price list was not applied."""
 PROVIDER_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.NO_PROVIDER: Words("There is no provider {provider}."),
     RefusalCode.PROVIDER_NAME_TAKEN: Words("A provider called {name} already exists."),

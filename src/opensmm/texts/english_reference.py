@@ -61,7 +61,7 @@ _SECTIONS: Final = Sections(
     statuses=CallText(
         "Order statuses",
         "Poll an order until its status is final. `charge` is what you have paid after refunds; `remains` is what has "
-        "not been delivered, and is paid back when the order ends `{partial}` or `{canceled}`.",
+        "not been delivered, and is refunded when the order ends `{partial}` or `{canceled}`.",
     ),
     refill_statuses=CallText("Refill statuses", "A refill moves no money."),
     errors=CallText(
@@ -263,8 +263,8 @@ REFERENCE: Final = Texts(
         OrderStatus.PROCESSING: "Being sent to the provider",
         OrderStatus.IN_PROGRESS: "Being delivered; a drip-feed from its first run to its last",
         OrderStatus.COMPLETED: "All delivered; `remains` is 0",
-        OrderStatus.PARTIAL: "Ended with a part delivered; the rest is paid back",
-        OrderStatus.CANCELED: "Ended; what was not delivered is paid back",
+        OrderStatus.PARTIAL: "Ended with a part delivered; the rest is refunded",
+        OrderStatus.CANCELED: "Ended; what was not delivered is refunded",
     },
     refill_statuses={
         RefillStatus.PENDING: "Requested",
@@ -281,15 +281,15 @@ REFERENCE: Final = Texts(
     },
     links={
         "": "Any other link: delivered in full, `{completed}`",
-        "partial-40": "40 % are delivered, then `{partial}`: the rest is paid back. Other percentages work too",
-        "canceled": "Accepted, then `{canceled}`: paid back",
+        "partial-40": "40 % is delivered, then `{partial}`: the rest is refunded. Other percentages work too",
+        "canceled": "Accepted, then `{canceled}`: refunded",
         "slow": "Delivered in full, but takes sixty times as long",
         "stuck": "Accepted, stays `{pending}` for ever: for testing your time limits and cancels",
-        "refuse": "The provider refuses it: `{canceled}`, paid back",
-        "timeout": "The provider takes it and never answers: `{processing}` until it is resolved, never sent twice",
-        "lost": "The provider neither takes it nor answers: `{processing}` until it is resolved",
-        "lost-once": "As `lost`, but when it is sent again the provider takes it: delivered in full in the end",
-        "garbage": "The provider takes it and sends an unreadable answer: `{processing}` until it is resolved, never "
+        "refuse": "The provider refuses it: `{canceled}`, refunded",
+        "timeout": "The provider accepts it and never answers: `{processing}` until it is resolved, never sent twice",
+        "lost": "The provider neither accepts it nor answers: `{processing}` until it is resolved",
+        "lost-once": "As `lost`, but when it is sent again the provider accepts it: delivered in full in the end",
+        "garbage": "The provider accepts it and sends an unreadable answer: `{processing}` until it is resolved, never "
         "sent twice",
         "drop": "`{completed}`, then a third is lost: for testing refills",
         "no-refill": "`{completed}`; a refill of it ends `Rejected`",
