@@ -168,7 +168,7 @@ REFUSALS: Final[Mapping[RefusalCode, Words]] = {
         "reference."
     ),
     RefusalCode.REFERENCE_TWIN: Words(
-        "The same is already booked as transfer {transfer}, with the reference {reference}. The new reference "
+        "This is already booked as transfer {transfer}, with the reference {reference}. The new reference "
         "differs only in upper and lower case. If you mean the same transfer, write the reference as it was "
         "written before; if not, choose another one."
     ),
