@@ -32,7 +32,7 @@ ATTEMPTS: Final = (
             where {within("order_id")} and outcome in {_OPEN}
             group by order_id, run having count(*) > 1
             union all
-            select 'order ' || t.order_id || ' run ' || t.run || ' try ' || t.number from attempt t
+            select 'order ' || t.order_id || ' run ' || t.run || ' attempt ' || t.number from attempt t
             join delivery d on d.order_id = t.order_id and d.run = t.run and {within("d.order_id")}
             where {within("t.order_id")} and t.number > d.attempt""",
     ),
@@ -48,7 +48,7 @@ ATTEMPTS: Final = (
         "O5b",
         InvariantCode.DELIVERIES_MATCH_ATTEMPTS,
         f"""-- A delivery's state and the outcome of its newest attempt.
-            select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its try ' || t.outcome
+            select 'order ' || d.order_id || ' run ' || d.run || ': ' || d.state || ', its attempt ' || t.outcome
             from {_NEWEST}
             where {within("d.order_id")} and (
               d.state in {AT_PROVIDER} and t.outcome <> '{AttemptOutcome.ACCEPTED}'
@@ -59,11 +59,11 @@ ATTEMPTS: Final = (
               or d.state = '{DeliveryState.CANCELED}' and t.outcome in {UNANSWERED})
             union all
             -- Accepted attempts, and no others, have an id at the provider.
-            select 'order ' || order_id || ' run ' || run || ' try ' || number from attempt
+            select 'order ' || order_id || ' run ' || run || ' attempt ' || number from attempt
             where {within("order_id")} and (outcome = '{AttemptOutcome.ACCEPTED}') <> (provider_order is not null)
             union all
             -- Fence and time of sending.
-            select 'order ' || d.order_id || ' run ' || d.run || ' and its newest try' from {_NEWEST}
+            select 'order ' || d.order_id || ' run ' || d.run || ' and its newest attempt' from {_NEWEST}
             where {within("d.order_id")} and t.number is not null
               and (t.fence <> d.fence or t.sent is null or d.sent is null)""",
     ),
@@ -80,7 +80,7 @@ ATTEMPTS: Final = (
         "O6b",
         InvariantCode.ATTEMPTS_MATCH_EVIDENCE,
         f"""-- Proofs and the operator's decisions determine the outcome; only notices are dealt with.
-            select 'order ' || e.order_id || ' run ' || e.run || ' try ' || e.number from evidence e
+            select 'order ' || e.order_id || ' run ' || e.run || ' attempt ' || e.number from evidence e
             left join attempt t on t.order_id = e.order_id and t.run = e.run and t.number = e.number
               and {within("t.order_id")}
             where {within("e.order_id")} and (
@@ -118,7 +118,7 @@ ATTEMPTS: Final = (
                   select from attempt t where t.order_id = p.order_id and t.run = p.run and t.number = p.attempt)))
             union all
             -- Only the manual provider is not polled.
-            select 'order ' || d.order_id || ' run ' || d.run || ' is never asked after' from {_NEWEST}
+            select 'order ' || d.order_id || ' run ' || d.run || ' is never polled' from {_NEWEST}
             left join provider w on w.id = t.provider_id
             where {within("d.order_id")} and d.state in {AT_PROVIDER} and d.due is null
               and w.kind is distinct from '{MANUAL}'

@@ -129,7 +129,7 @@ MONEY: Final = (
         "P4",
         InvariantCode.NOTHING_SENT_ABOVE_CEILING,
         f"""-- Attempts that cost more than the ceiling.
-            select 'order ' || a.order_id || ' run ' || a.run || ' try ' || a.number from attempt a
+            select 'order ' || a.order_id || ' run ' || a.run || ' attempt ' || a.number from attempt a
             join delivery d on d.order_id = a.order_id and d.run = a.run and {within("d.order_id")}
             where {within("a.order_id")} and a.quoted > d.ceiling
             union all

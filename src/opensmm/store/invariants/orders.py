@@ -170,7 +170,7 @@ ORDERS: Final = (
               where {within("x.order_id")} and not exists (select from orders o where o.id = x.order_id)
             union all select 'transfer ' || id from transfer t
               where {within("t.order_id")} and not exists (select from orders o where o.id = t.order_id)
-            union all select 'try ' || order_id || ' ' || run || ' ' || number from attempt t
+            union all select 'attempt ' || order_id || ' ' || run || ' ' || number from attempt t
               where {within("t.order_id")} and (not exists (select from provider p where p.id = t.provider_id)
                 or not exists (select from delivery d where d.order_id = t.order_id and d.run = t.run))
             union all select 'evidence ' || id from evidence e
