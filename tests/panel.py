@@ -86,7 +86,7 @@ class Clock(clock.DatabaseClock):
     def __call__(self) -> datetime:
         return self.at
 
-    def stamp(self) -> datetime:
+    def overriding_time(self) -> datetime:
         return self.at
 
     def forward(self, seconds: float) -> None:

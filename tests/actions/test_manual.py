@@ -94,7 +94,7 @@ async def test_a_hand_over_that_a_dead_worker_left_behind_is_made_again(api, ann
     assert [("declined", None), ("accepted", str(order))] == await fetch(
         staffed, "select outcome, provider_order from attempt order by number"
     )
-    await worker.sender._keep(claim, Accepted(str(order)))
+    await worker.sender._record_outcome(claim, Accepted(str(order)))
     assert [("pending", 2)] == await fetch(staffed, "select state, attempt from delivery")
     assert isinstance(await say(staffed, clock, order, DONE), PolledDelivery)
     assert [] == await broken(staffed)

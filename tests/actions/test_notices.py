@@ -48,7 +48,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
     order, claim = await settled_as_not_bought(api, ann, stocked, worker, clock)
     before = await books(stocked)
     for _ in range(2):
-        await worker.sender._keep(claim, Accepted("900"))
+        await worker.sender._record_outcome(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "declined")] == await late_acceptances(stocked)
     assert before == await books(stocked)
     assert NoticeCounts(1, clock(), ((order, "Sandbox", "900"),)) == (await monitoring.facts(stocked, clock())).late
@@ -77,7 +77,7 @@ async def test_an_acceptance_that_is_recorded_twice_is_no_late_one(api, ann, sto
     order = await api.add(ann.key)
     (claim,) = await leave_behind(worker, clock)
     for _ in range(2):
-        await worker.sender._keep(claim, Accepted("900"))
+        await worker.sender._record_outcome(claim, Accepted("900"))
     assert ("pending", []) == (await state(stocked, order), await late_acceptances(stocked))
 
 
@@ -88,7 +88,7 @@ async def test_what_was_settled_with_another_id_than_its_provider_tells_later_wa
     (claim,) = await leave_behind(worker, clock)
     await worker.round(3600)
     assert await order_actions.settle(stocked, order, None, "800", acting(clock(), "ann", "looked it up"))
-    await worker.sender._keep(claim, Accepted("900"))
+    await worker.sender._record_outcome(claim, Accepted("900"))
     assert [(order, 1, 1, 1, "900", "accepted")] == await late_acceptances(stocked)
 
 
@@ -96,7 +96,7 @@ async def test_an_id_that_was_told_late_is_known_and_its_attempt_owns_no_other(a
     order, claim = await settled_as_not_bought(api, ann, stocked, worker, clock)
     looked_for = [OrderId(order)], clock(), clock()
     assert 1 == len((await evidence_rows.list_doubted(stocked, *looked_for))[ProviderId(1)])
-    await worker.sender._keep(claim, Accepted("900"))
+    await worker.sender._record_outcome(claim, Accepted("900"))
     assert {900} == await evidence_rows.find_known(stocked, ProviderId(1), [899, 900, 901])
     assert {} == await evidence_rows.list_doubted(stocked, *looked_for)
 

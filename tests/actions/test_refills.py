@@ -215,7 +215,7 @@ async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_uni
         stocked, worker.clock(), worker.clock(), timedelta(seconds=30), 9, list(worker.registry.claimable_counts())
     )
     assert (bought, 1, 1) == (claim.order, claim.route, claim.first_route)
-    await worker.sender._keep(claim, Deferred(CallFault(CallCode.NO_WAY, {"at": "far:80"})))
+    await worker.sender._record_outcome(claim, Deferred(CallFault(CallCode.NO_WAY, {"at": "far:80"})))
     assert [("queued", 1)] == await fetch(stocked, "select state, route from delivery where order_id = %s", bought)
 
 

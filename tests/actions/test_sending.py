@@ -305,7 +305,7 @@ async def test_a_late_answer_is_heard_after_the_delivery_became_unsure(api, ann,
     (claim,) = await leave_behind(worker, clock)
     await worker.round(3600)
     assert "unsure" == await state(stocked, order)
-    await worker.sender._keep(claim, Accepted("late-1"))
+    await worker.sender._record_outcome(claim, Accepted("late-1"))
     assert ("pending", [("accepted", "late-1")]) == (await state(stocked, order), await attempts(stocked, order))
     assert [] == await broken(stocked)
 
@@ -314,7 +314,7 @@ async def test_an_answer_to_a_claim_that_is_no_longer_ours_changes_nothing(api, 
     order = await api.add(ann.key)
     (claim,) = await leave_behind(worker, clock)
     await stocked.execute("update delivery set fence = fence + 1, attempt = 2 where order_id = %s", [order])
-    await worker.sender._keep(claim, Accepted("late-1"))
+    await worker.sender._record_outcome(claim, Accepted("late-1"))
     assert "sending" == await state(stocked, order)
 
 
@@ -325,7 +325,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_is_told_in_the_log(a
     assert await order_actions.settle(stocked, order, None, None, By(actor("ann"), "not in their list", clock()))
     before = await books(stocked)
     with structlog.testing.capture_logs() as lines:
-        await worker.sender._keep(claim, Accepted("late-1"))
+        await worker.sender._record_outcome(claim, Accepted("late-1"))
     told = [line for line in lines if line["log_level"] == "warning"]
     assert [(order, "late-1")] == [(line["order"], line["provider_order"]) for line in told]
     assert before == await books(stocked)
@@ -341,7 +341,7 @@ async def test_a_late_result_takes_no_time_away_from_the_run_that_another_claim_
     await stocked.execute("update delivery set due = %s where run = 2", [clock()])
     released = "select due from delivery where order_id = %s and run = 2"
     before = await fetch(stocked, released, order)
-    await worker.sender._keep(claim, LATE)
+    await worker.sender._record_outcome(claim, LATE)
     assert before == await fetch(stocked, released, order) != [(None,)]
 
 
@@ -428,7 +428,7 @@ async def test_a_cancel_asked_while_it_was_being_sent_is_passed_on_when_it_is_th
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
     assert 0 == await worker.poller.pass_on_cancels(10)
     contact = worker.registry.connection_to(claim.provider)
-    await worker.sender._keep(claim, await contact.provider.add(_build_request(claim)))
+    await worker.sender._record_outcome(claim, await contact.provider.add(_build_request(claim)))
     await worker.round(2)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)
@@ -443,7 +443,7 @@ async def test_a_cancel_asked_while_a_send_came_to_nothing_ends_the_order(api, a
     order = await api.add(ann.key)
     (claim,) = await leave_behind(worker, clock)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
-    await worker.sender._keep(claim, outcome)
+    await worker.sender._record_outcome(claim, outcome)
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=order))["status"]
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)

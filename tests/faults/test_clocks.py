@@ -59,7 +59,7 @@ class Database(clocks.DatabaseClock):
         self.ahead = ahead
         super().__init__(rest=rest)
 
-    def stamp(self):
+    def overriding_time(self):
         return now() + timedelta(seconds=self.ahead())
 
 

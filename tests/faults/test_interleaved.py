@@ -41,7 +41,7 @@ class Scene:
 
 async def _sent(conn, scene, outcome):
     if scene.claim is not None:
-        await sending.record(conn, [(scene.claim, outcome)], scene.registry, scene.clock)
+        await sending.record_outcomes(conn, [(scene.claim, outcome)], scene.registry, scene.clock)
 
 
 async def _reported(conn, scene, status, remains):

@@ -26,5 +26,5 @@ class ProcessClock(clock.DatabaseClock):
         """To the millisecond, in which the world's time goes."""
         return self._began + round((super().__call__() - self._began) / MILLISECOND) * MILLISECOND
 
-    def stamp(self) -> datetime | None:
+    def overriding_time(self) -> datetime | None:
         return self._database()

@@ -25,7 +25,7 @@ _decide_commit = deciding.LockedPlacer._commit
 
 
 async def _forgotten(self: Any) -> Any:
-    self._unanswered = None
+    self._last_claim = None
     raise Unavailable(OutageCode.CONNECTION_LOST)
 
 

@@ -57,7 +57,7 @@ def _nothing(*told: Any, **more: Any) -> None:
 
 
 _settle, _apply, _after_sending = settlement.settle, polling.apply_report, dispatch.after_sending
-_record, _told_of, _keep = dispatching.record, following.build_result, model_placing.keep
+_record, _told_of, _keep = dispatching.record_outcomes, following.build_result, model_placing.keep
 _model_record, _recover = model_dispatch.record, model_dispatch.recover
 _add = providers.Caller.add
 _give_back, _earn = ledger.give_back, ledger.earn
@@ -395,7 +395,7 @@ MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "next run's time taken away",
         "a late result stops a drip-feed for good",
-        [(dispatching, "record", _release_unfenced)],
+        [(dispatching, "record_outcomes", _release_unfenced)],
     ),
     Mutation(
         "a run fired twice", "a release that does not look at the state", [(model_dispatch, "_may_wait", _fired_again)]

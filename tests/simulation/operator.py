@@ -190,7 +190,7 @@ class Operator:
 
         async def settle() -> None:
             async with connection.transaction():
-                await sending.record(connection, [(claim, outcome)], registry, world.clock)
+                await sending.record_outcomes(connection, [(claim, outcome)], registry, world.clock)
 
         drive(settle())
 

@@ -21,11 +21,11 @@ class OnTheWall:
 
     def __init__(self, clock: ProcessClock) -> None:
         self._clock = clock
-        self.stamp = clock._wall
+        self.overriding_time = clock._wall
         self.monotonic = clock.monotonic
 
     def __call__(self) -> Any:
-        return self.stamp()
+        return self.overriding_time()
 
     async def look(self, line: Any) -> bool:
         await self._clock.look(line)

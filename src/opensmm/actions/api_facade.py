@@ -13,7 +13,7 @@ from opensmm.actions.batcher import MAX_WEIGHT, Batcher
 from opensmm.actions.cancels import CancelRequests
 from opensmm.actions.catalogue import CatalogueCache
 from opensmm.actions.clock import DatabaseClock
-from opensmm.actions.order_placing import OrderPlacer, Placed
+from opensmm.actions.order_placing import OrderPlacer, PlacingOutcome
 from opensmm.actions.refills import RefillRequests, RefillStatuses
 from opensmm.actions.storage import StorageState
 from opensmm.actions.transactions import read
@@ -119,13 +119,13 @@ class ApiOperations:
 
     def place(
         self, caller: KeyHolder, request: requests.AddOrder, dialect_rules: DialectRules
-    ) -> Coroutine[Any, Any, Placed]:
+    ) -> Coroutine[Any, Any, PlacingOutcome]:
         """Places one order for the holder of a key, or refuses it."""
         return self.place_by(buyer_of_key(caller), request, dialect_rules)
 
     def place_by(
         self, buyer: Buyer, request: requests.AddOrder, dialect_rules: DialectRules
-    ) -> Coroutine[Any, Any, Placed]:
+    ) -> Coroutine[Any, Any, PlacingOutcome]:
         """Places one order, or refuses it."""
         if request.idempotency_key:
             request = normalise(request, self.catalogue_cache.catalogue)

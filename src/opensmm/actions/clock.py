@@ -61,8 +61,11 @@ class DatabaseClock:
         """
         return _to_time(self.monotonic() + self._ahead[1])
 
-    def stamp(self) -> datetime | None:
-        """Returns the time that statements write as their own, or None: each asks the database itself."""
+    def overriding_time(self) -> datetime | None:
+        """Returns the time that statements write instead of the database's own, or None: each reads the database's.
+
+        It is always None in the product. The clocks of the tests and of the simulation return their own time.
+        """
         return None
 
     @property
@@ -78,7 +81,7 @@ class DatabaseClock:
     async def read(self, connection: Connection) -> None:
         """Reads the database's clock, without a check for steps."""
         before = self.monotonic()
-        self._learn(await clocks.now(connection, self.stamp()), before, stepped=False)
+        self._learn(await clocks.now(connection, self.overriding_time()), before, stepped=False)
 
     async def look(self, connection: ReconnectingConnection) -> bool:
         """Reads the database's clock and records a step of it.
@@ -98,7 +101,7 @@ class DatabaseClock:
         return steady
 
     async def _look(self, connection: Connection, before: float) -> tuple[ClockReading, ClockStep | None, bool]:
-        reading, stored, stepped = await clocks.lock_reading(connection, self.stamp())
+        reading, stored, stepped = await clocks.lock_reading(connection, self.overriding_time())
         step = detect_step(stored, reading, self._expect_reading(before))
         if step is not None:
             await clocks.note(connection, step, reading.at)

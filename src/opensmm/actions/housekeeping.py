@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from opensmm.actions.clock import DatabaseClock
-from opensmm.actions.sending import record_tries
+from opensmm.actions.sending import record_results
 from opensmm.actions.transactions import write
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store import dispatch, manual, providers, pruning
@@ -72,7 +72,7 @@ class Housekeeper:
         Those with a cancel requested meanwhile end instead.
         """
         if left := await manual.list_left_behind(connection, now):
-            taken = await record_tries(connection, left, now, self._clock.stamp())
+            taken = await record_results(connection, left, now, self._clock.overriding_time())
             await dispatch.schedule_runs(connection, [(order, run + 1, None) for order, run in taken])
 
     async def _delete_old(self, connection: Connection, now: datetime) -> bool:

@@ -93,7 +93,7 @@ class Heartbeat:
         Returns this worker's share of the providers' connection limits.
         """
         await self._clock.look(self._connection)
-        at, off = self._clock.stamp(), self._clock.off
+        at, off = self._clock.overriding_time(), self._clock.off
 
         async def work(connection: Connection) -> ConnectionShare:
             await workers.beat(connection, self._worker, at, off, FORGET_AFTER, shut)

@@ -33,7 +33,7 @@ from opensmm.store import connection as db
 from opensmm.store import placing as rows
 from opensmm.store.connection import Connection, ReconnectingConnection
 
-Placed = OrderId | Refused
+PlacingOutcome = OrderId | Refused
 
 RETRY_PAUSES_S: Final = (0.005, 0.01, 0.02, *(0.04,) * 100)
 """Pauses before the retries of a request whose customer's row is locked: about four seconds, then it is refused."""
@@ -47,10 +47,10 @@ MONEY_PLACED: Final[Counter[str]] = Counter()
 
 
 class OrderPlacer:
-    """Places orders through two batchers: plain requests go through ``quick``, all others through ``locked``.
+    """Places orders through two batchers: plain requests go through the quick one, all others through the locked one.
 
-    A request that ``quick`` cannot store, as its customer's row is locked or a check no longer holds, goes on to
-    ``locked``.
+    A request that the quick one cannot store, as its customer's row is locked or a check no longer holds, goes on to
+    the locked one. The batchers' names, *keep* and *decide*, are labels of metrics.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class OrderPlacer:
         self._quick_batcher: Batcher[OrderRequest, OrderId | None] = Batcher(
             QuickPlacer(quick, catalogue_cache, storage, clock), name="keep"
         )
-        self._locked_batcher: Batcher[OrderRequest, Placed | None] = Batcher(
+        self._locked_batcher: Batcher[OrderRequest, PlacingOutcome | None] = Batcher(
             LockedPlacer(locked, catalogue_cache, storage, clock), name="decide"
         )
 
-    async def place(self, buyer: Buyer, request: AddOrder, dialect_rules: DialectRules) -> Placed:
+    async def place(self, buyer: Buyer, request: AddOrder, dialect_rules: DialectRules) -> PlacingOutcome:
         """Places one order or refuses it. Raises Unavailable.
 
         A user's request must carry its form's token as its idempotency key; otherwise ``ValueError`` is raised.
@@ -79,33 +79,41 @@ class OrderPlacer:
             request = placing.with_form_token(request, buyer.user)
         # Only details contain dates, such as an expiry: plain orders need not read the clock.
         today = date.min if request.details is NO_DETAILS else self._clock().date()
-        draft = orders.price_order(request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today)
-        item = OrderRequest(buyer, request, dialect_rules, draft)
+        check_result = orders.price_order(
+            request, self._catalogue_cache.catalogue, buyer.price_list, dialect_rules, today
+        )
+        item = OrderRequest(buyer, request, dialect_rules, check_result)
         # A repeat and an exclusive link can only be found under the customer's lock.
-        if isinstance(draft, PricedOrder) and not request.idempotency_key and not draft.service.one_active_per_link:
-            order = await self._quick_batcher.submit(item, buyer.customer, _weigh(draft))
+        if (
+            isinstance(check_result, PricedOrder)
+            and not request.idempotency_key
+            and not check_result.service.one_active_per_link
+        ):
+            order = await self._quick_batcher.submit(item, buyer.customer, _weigh(check_result))
             if order is not None:
                 return order
-        return await self._decide(item)
+        # A refusal goes there too. It may rest on an outdated price list, and an earlier order under the same
+        # idempotency key, a revoked key and a suspended customer are answered first.
+        return await self._place_locked(item)
 
-    async def _decide(self, item: OrderRequest) -> Placed:
+    async def _place_locked(self, item: OrderRequest) -> PlacingOutcome:
         weight = _weigh(item.check_result)
         for pause_s in RETRY_PAUSES_S:
-            placed = await self._locked_batcher.submit(item, item.customer, weight)
-            if placed is not None:
-                return placed
+            outcome = await self._locked_batcher.submit(item, item.customer, weight)
+            if outcome is not None:
+                return outcome
             await asyncio.sleep(pause_s)
         raise Unavailable(OutageCode.ROWS_LOCKED)
 
 
-def _weigh(draft: PricedOrder | Refused) -> int:
+def _weigh(check_result: PricedOrder | Refused) -> int:
     """Returns about how many rows an order writes: one for each run, and its share of parameters."""
-    if isinstance(draft, Refused):
+    if isinstance(check_result, Refused):
         return 1
-    if draft.details is NO_DETAILS:
-        return draft.runs
-    details = draft.details
-    return draft.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_PER_ROW
+    details = check_result.details
+    if details is NO_DETAILS:
+        return check_result.runs
+    return check_result.runs + (len(details.comments) + len(details.usernames) + len(details.groups)) // LINES_PER_ROW
 
 
 class QuickPlacer:
@@ -128,7 +136,8 @@ class QuickPlacer:
 
         Raises Unavailable if the batch did not commit, and CommitUnknown if that could not be learned.
         """
-        version, at, mark = self._catalogue_cache.catalogue.version, self._clock.stamp(), uuid4()
+        version, at, mark = self._catalogue_cache.catalogue.version, self._clock.overriding_time(), uuid4()
+        # ``OrderPlacer`` sends only priced orders here, so there is one draft for each request, and one id for each.
         drafts = [(item.customer, item.check_result) for item in batch if isinstance(item.check_result, PricedOrder)]
         # The price of a draft from another version of the catalogue may be outdated.
         if any(draft.catalogue_version != version for _, draft in drafts):
@@ -170,29 +179,31 @@ class LockedPlacer:
         self._storage = storage
         self._clock = clock
 
-    async def __call__(self, batch: Sequence[OrderRequest]) -> list[Placed | None]:
-        """Returns one answer per request, in order, or None where another transaction has locked the customer's row.
+    async def __call__(self, batch: Sequence[OrderRequest]) -> list[PlacingOutcome | None]:
+        """Returns one outcome per request, in order, or None if another transaction holds the customer's row.
 
         Raises StatementRejected if nothing was stored and the requests may be retried one by one.
         """
         connection = await self._connection.get()
-        mark, at = uuid4(), self._clock.stamp()
+        mark, at = uuid4(), self._clock.overriding_time()
         try:
             locked = await rows.lock(connection, (item.buyer for item in batch))
-            free = [item for item in batch if item.customer in locked.funds]
-            decisions, ids = await self._decide_locked(connection, mark, free, locked, at) if free else ([], [])
+            # Requests of the customers whose rows are ours now. The others' are retried.
+            ours = [item for item in batch if item.customer in locked.funds]
+            decisions, ids = await self._decide_and_store(connection, mark, ours, locked, at) if ours else ([], [])
             await self._commit(connection, mark, decisions, at)
         except psycopg.Error as error:
             self._storage.note_failure(error)
             await self._roll_back(connection)
-            # A link or an idempotency key that is locked concerns one request: its customer's others are still tried.
+            # A locked link or idempotency key concerns one request, not all of its customer's. So it is
+            # StatementRejected, not RowsLocked: the batcher then retries one by one, not owner by owner.
             raise fault_of(error, locked=StatementRejected) from error
         except BaseException:
             await self._connection.drop()
             raise
         _count_placed([decision for decision in decisions if isinstance(decision, PricedOrder)], self._catalogue_cache)
-        answers = iter(_build_answers(decisions, ids))
-        return [next(answers) if item.customer in locked.funds else None for item in batch]
+        outcomes = iter(_build_outcomes(decisions, ids))
+        return [next(outcomes) if item.customer in locked.funds else None for item in batch]
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
@@ -200,7 +211,7 @@ class LockedPlacer:
         except psycopg.Error:
             await self._connection.drop()
 
-    async def _decide_locked(
+    async def _decide_and_store(
         self,
         connection: Connection,
         mark: UUID,
@@ -229,6 +240,7 @@ class LockedPlacer:
             return decisions, []
         drafts = [(item.customer, draft) for item, draft in bought]
         stored = await rows.keep(connection, mark, drafts, at, buyers=[item.buyer for item, _ in bought])
+        # Under the locks all that was assumed holds, so none is missing: ``_store_extras`` raises ValueError otherwise.
         ids = [order for order in stored if order is not None]
         await _store_extras(connection, bought, ids, at)
         return decisions, ids
@@ -239,8 +251,8 @@ class LockedPlacer:
         """Commits if any order was placed or repeated; otherwise rolls back.
 
         A repeat needs a COMMIT too. The order that it names may be committed here while no synchronous standby has it,
-        or by another process that never learned so. This transaction's row locks are in the write-ahead log, so its
-        COMMIT waits until the standby has them and all that came before.
+        or by a process that never got the answer to its COMMIT. This transaction's row locks are in the write-ahead
+        log, so its COMMIT waits until the standby has them and all that came before.
         """
         has_orders = any(isinstance(decision, PricedOrder) for decision in decisions)
         if not has_orders and not any(isinstance(decision, IdempotencyHit) for decision in decisions):
@@ -258,10 +270,10 @@ class LockedPlacer:
 def _recheck(
     item: OrderRequest, locked: rows.LockedCustomers, catalogue_cache: CatalogueCache, today: date
 ) -> OrderRequest:
-    """Checks a request again if the catalogue or the price list has changed since; returns it with a fresh draft."""
+    """Checks a request again if the catalogue or the price list has changed since; returns it with a fresh result."""
     price_list = locked.funds[item.customer].price_list
-    draft = item.check_result
-    checked_against = (draft.catalogue_version, draft.price_list) if isinstance(draft, PricedOrder) else None
+    checked = item.check_result
+    checked_against = (checked.catalogue_version, checked.price_list) if isinstance(checked, PricedOrder) else None
     if checked_against == (catalogue_cache.catalogue.version, price_list):
         return item
     fresh = orders.price_order(item.request, catalogue_cache.catalogue, price_list, item.dialect_rules, today)
@@ -309,19 +321,20 @@ def _count_placed(placed: Sequence[PricedOrder], catalogue_cache: CatalogueCache
     MONEY_PLACED[currency] += sum(draft.charge for draft in placed)
 
 
-def _build_answers(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[Placed]:
-    answers: list[Placed] = []
+def _build_outcomes(decisions: Sequence[Decision], ids: Sequence[OrderId]) -> list[PlacingOutcome]:
+    """Builds one outcome per decision. ``ids`` are those of the new orders, in their order."""
+    outcomes: list[PlacingOutcome] = []
     fresh = iter(ids)
     for decision in decisions:
         match decision:
             case PricedOrder():
-                answers.append(next(fresh))
+                outcomes.append(next(fresh))
             # It repeats a request of the same batch, which stands before it.
             case IdempotencyHit(index=int() as index):
-                answers.append(answers[index])
+                outcomes.append(outcomes[index])
             case IdempotencyHit(order=order):
                 assert order is not None
-                answers.append(order)
+                outcomes.append(order)
             case Refused():
-                answers.append(decision)
-    return answers
+                outcomes.append(decision)
+    return outcomes

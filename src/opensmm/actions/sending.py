@@ -56,7 +56,8 @@ from opensmm.store.dispatch import AttemptResult, DeliveryClaim
 from opensmm.store.notices import LateAcceptance
 
 LEASE_MARGIN_S: Final = 10.0
-"""Seconds by which a lease outlasts the longest call."""
+"""Seconds by which a lease outlasts the longest call. A call may begin that long after the claim and still end within
+the lease."""
 RECORD_WITHIN_S: Final = 3600.0
 """Seconds of retrying to record an outcome while the database is unavailable. A worker that stops waits for less."""
 RECORD_AGAIN_S: Final = 0.5
@@ -65,15 +66,16 @@ FIRST_SCAN_FACTOR: Final = 5
 """The first scan reads the oldest due deliveries, this many times the limit. Only if too few fit are all read."""
 FREED_SCAN_LIMIT: Final = 1000
 """The oldest due deliveries that are scanned for providers just freed. The next full scan comes soon."""
-UNWATCHED: Final = Declined(CallFault(CallCode.SUBSCRIPTION_TO_STAFF))
+STAFF_TAKES_NO_SUBSCRIPTION: Final = Declined(CallFault(CallCode.SUBSCRIPTION_TO_STAFF))
 MAX_LOGGED: Final = 500
 """Characters of a provider's answer in the log. The attempt's row has all of it."""
 
-Sent = tuple[DeliveryClaim, SendOutcome]
+ClaimOutcome = tuple[DeliveryClaim, SendOutcome]
+"""A claimed delivery and the outcome of its attempt, which may be that it was not sent."""
 Take = Callable[[Connection, UUID], Awaitable[list[DeliveryClaim]]]
 """Claims some due deliveries and writes the batch mark of that transaction."""
-SENT: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
-"""Attempts of this process, by provider's name and kind of outcome."""
+ATTEMPTS_MADE: Final[Counter[tuple[str, type[SendOutcome]]]] = Counter()
+"""Attempts of this process, by provider's name and kind of outcome; those that came to no call count as deferred."""
 log = structlog.get_logger()
 
 
@@ -82,9 +84,9 @@ def lease(timeout_s: float) -> timedelta:
     return timedelta(seconds=timeout_s + LEASE_MARGIN_S)
 
 
-class UnansweredClaim(Struct, frozen=True):
-    """Deliveries of a claim whose COMMIT is not answered yet. A call may begin until ``begin_by``, on the process's
-    monotonic clock."""
+class PendingClaim(Struct, frozen=True):
+    """Deliveries of a claim that is not known yet to have committed. A call may begin until ``begin_by``, on the
+    process's monotonic clock."""
 
     mark: UUID
     begin_by: float
@@ -107,12 +109,12 @@ class DeliverySender:
         self._lease = lease(timeout_s)
         self._clock = clock
         self._in_flight: set[tuple[OrderId, int, int]] = set()
-        self._unanswered: UnansweredClaim | None = None
+        self._last_claim: PendingClaim | None = None
         self.freed = FreedProviders()
         self.scan_s = 0.0
         """Seconds that the last scan for due deliveries took the database."""
-        self._recording: Batcher[Sent, None] = Batcher(
-            lambda batch: self._record(records, batch), name="record", turn_within_s=math.inf
+        self._outcomes: Batcher[ClaimOutcome, None] = Batcher(
+            lambda batch: self._record_batch(records, batch), name="record", turn_within_s=math.inf
         )
 
     async def step(self, limit: int) -> list[asyncio.Task[None]]:
@@ -129,8 +131,10 @@ class DeliverySender:
         return await self._step(lambda connection, mark: self._take_at(connection, rooms, mark))
 
     async def _step(self, take: Take) -> list[asyncio.Task[None]]:
-        if self._unanswered is not None:
-            return await self._recover_claim()
+        # Nothing else is claimed until it is certain whether the last claim committed.
+        return await (self._claim_and_send(take) if self._last_claim is None else self._recover_claim())
+
+    async def _claim_and_send(self, take: Take) -> list[asyncio.Task[None]]:
         begin_by, mark = self._clock.monotonic() + LEASE_MARGIN_S, uuid4()
         try:
             await write(self._claims, lambda connection: self._claim(connection, take, mark, begin_by))
@@ -138,14 +142,20 @@ class DeliverySender:
             # Nothing of the transaction is stored, so nothing is claimed.
             self._forget_claim()
             raise
-        # The connection broke, perhaps in the COMMIT: its outcome decides if the deliveries are ours.
-        except Unavailable:
+        except Unavailable as error:
+            # The connection broke before anything was claimed.
+            if self._last_claim is None:
+                raise Unavailable(OutageCode.CLAIM_INTERRUPTED) from error
+            # It may have broken in the COMMIT, whose outcome decides if the deliveries are ours.
             return await self._recover_claim()
         return self._send_all()
 
     async def finish(self) -> list[asyncio.Task[None]]:
-        """Recovers a claim whose COMMIT was abandoned; the tasks returned record its deliveries as not sent."""
-        return [] if self._unanswered is None else await self._recover_claim()
+        """Recovers a claim whose COMMIT was abandoned, after ``stop``.
+
+        The tasks returned record its deliveries as not sent, because ``stop`` has ended all waits for a turn.
+        """
+        return await self._recover_claim()
 
     def in_flight(self) -> list[tuple[OrderId, int, int]]:
         """Returns deliveries that this process has claimed and not yet recorded, as (order, run, fence).
@@ -156,7 +166,7 @@ class DeliverySender:
 
     async def is_due(self) -> bool:
         """Returns True if a step might claim anything."""
-        if self._unanswered is not None:
+        if self._last_claim is not None:
             return True
         began = time.monotonic()
         any_due = await read(self._claims, lambda connection: rows.is_due(connection, self._clock()))
@@ -164,16 +174,16 @@ class DeliverySender:
         return any_due
 
     async def _recover_claim(self) -> list[asyncio.Task[None]]:
-        """Sends the deliveries of a claim whose COMMIT went unanswered, once it is certain that it committed.
+        """Begins to send the deliveries of a claim whose COMMIT went unanswered, if it is certain that it committed.
 
-        Nothing else is claimed until then. Raises Unavailable if the database does not answer, or nothing was claimed.
+        Raises Unavailable if the database does not answer: then the claim stays pending.
         """
-        unanswered = self._unanswered
-        if unanswered is None:
-            raise Unavailable(OutageCode.CLAIM_INTERRUPTED)
+        claim = self._last_claim
+        if claim is None:
+            return []
         async with self._claims.turn:
-            outcome = await commit_recovery.recover(self._claims, unanswered.mark, self._clock.stamp())
-        log.warning("a claim's COMMIT went unanswered", kept=outcome is not None, count=len(unanswered.claims))
+            outcome = await commit_recovery.recover(self._claims, claim.mark, self._clock.overriding_time())
+        log.warning("a claim's COMMIT went unanswered", kept=outcome is not None, count=len(claim.claims))
         if outcome is None:
             self._forget_claim()
             return []
@@ -181,14 +191,15 @@ class DeliverySender:
 
     def _send_all(self) -> list[asyncio.Task[None]]:
         """Begins to send the deliveries of the last claim, which is certain to have committed."""
-        committed, self._unanswered = self._unanswered, None
-        if committed is None:
+        pending, self._last_claim = self._last_claim, None
+        # Nothing was due.
+        if pending is None:
             return []
-        return [asyncio.create_task(self._send_and_release(claim, committed.begin_by)) for claim in committed.claims]
+        return [asyncio.create_task(self._send_and_release(claim, pending.begin_by)) for claim in pending.claims]
 
     def _forget_claim(self) -> None:
         """Forgets the last claim, which did not commit."""
-        lost, self._unanswered = self._unanswered, None
+        lost, self._last_claim = self._last_claim, None
         self._in_flight.difference_update(map(_fence_key, lost.claims if lost is not None else ()))
 
     def stop(self) -> None:
@@ -208,7 +219,7 @@ class DeliverySender:
         await rows.schedule_runs(connection, next_runs)
         if claimed:
             # Noted before the COMMIT is sent: if its answer is lost, this tells what to recover.
-            self._unanswered = UnansweredClaim(mark, begin_by, claimed)
+            self._last_claim = PendingClaim(mark, begin_by, claimed)
             self._in_flight.update(map(_fence_key, claimed))
 
     async def _take(self, connection: Connection, now: datetime, limit: int, mark: UUID) -> list[DeliveryClaim]:
@@ -216,7 +227,7 @@ class DeliverySender:
 
         A provider whose circuit is half open gets one delivery as a test.
         """
-        at, lasts = self._clock.stamp(), self._lease
+        at, lasts = self._clock.overriding_time(), self._lease
         rooms = self._registry.claimable_counts()
         if len(rooms) == 1:
             limit = min(limit, *rooms.values())
@@ -244,7 +255,7 @@ class DeliverySender:
     async def _take_at(
         self, connection: Connection, rooms: Mapping[ProviderId, int], mark: UUID
     ) -> list[DeliveryClaim]:
-        now, at, limit = self._clock(), self._clock.stamp(), sum(rooms.values())
+        now, at, limit = self._clock(), self._clock.overriding_time(), sum(rooms.values())
         return await rows.claim_at_each(
             connection, now, at, self._lease, limit, rooms, among=FREED_SCAN_LIMIT, mark=mark
         )
@@ -275,14 +286,14 @@ class DeliverySender:
                 late = contact.throttle.is_stopped or self._clock.monotonic() >= begin_by
                 outcome = LATE if late else await _add(contact, claim)
         _log_outcome(claim, contact, outcome)
-        await self._keep(claim, outcome)
+        await self._record_outcome(claim, outcome)
 
-    async def _keep(self, claim: DeliveryClaim, outcome: SendOutcome) -> None:
+    async def _record_outcome(self, claim: DeliveryClaim, outcome: SendOutcome) -> None:
         """Records an outcome; retries while the database is unavailable, as nobody else knows the answer."""
         until = time.monotonic() + RECORD_WITHIN_S
         while True:
             try:
-                return await self._recording.submit((claim, outcome), claim.provider)
+                return await self._outcomes.submit((claim, outcome), claim.provider)
             except Unavailable as error:
                 if time.monotonic() >= until:
                     # The delivery has become unsure by now. The log keeps the provider's answer.
@@ -291,9 +302,9 @@ class DeliverySender:
                     return None
             await asyncio.sleep(RECORD_AGAIN_S)
 
-    async def _record(self, records: ReconnectingConnection, batch: Sequence[Sent]) -> Sequence[None]:
+    async def _record_batch(self, records: ReconnectingConnection, batch: Sequence[ClaimOutcome]) -> Sequence[None]:
         try:
-            await write(records, lambda connection: record(connection, batch, self._registry, self._clock))
+            await write(records, lambda connection: record_outcomes(connection, batch, self._registry, self._clock))
         except StatementRejected as error:
             if len(batch) > 1 or not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
                 raise
@@ -301,7 +312,9 @@ class DeliverySender:
             claim, outcome = batch[0]
             provider_order = outcome.provider_order if isinstance(outcome, Accepted) else ""
             doubtful = (claim, Unsure(outcome.answer, provider_order))
-            await write(records, lambda connection: record(connection, [doubtful], self._registry, self._clock))
+            await write(
+                records, lambda connection: record_outcomes(connection, [doubtful], self._registry, self._clock)
+            )
         return [None] * len(batch)
 
 
@@ -320,7 +333,7 @@ def _log_fields(claim: DeliveryClaim) -> dict[str, object]:
 
 
 def _log_outcome(claim: DeliveryClaim, contact: ProviderConnection | None, outcome: SendOutcome) -> None:
-    SENT[(contact.row.name if contact else "", type(outcome))] += 1
+    ATTEMPTS_MADE[(contact.row.name if contact else "", type(outcome))] += 1
     match outcome:
         case Accepted():
             log.debug("accepted", **_log_fields(claim), provider_order=outcome.provider_order)
@@ -369,7 +382,8 @@ def _build_request_for(contact: ProviderConnection, claim: DeliveryClaim) -> Add
 
 async def _add(contact: ProviderConnection, claim: DeliveryClaim) -> SendOutcome:
     if _is_manual(contact) and claim.service_type is ServiceType.SUBSCRIPTIONS:
-        return UNWATCHED
+        # A subscription's provider reports its posts when it is polled, and this one is not polled.
+        return STAFF_TAKES_NO_SUBSCRIPTION
     return await contact.provider.add(_build_request_for(contact, claim))
 
 
@@ -378,23 +392,24 @@ def _is_manual(contact: ProviderConnection | None) -> bool:
     return contact is not None and contact.row.kind == MANUAL
 
 
-async def record(
-    connection: Connection, batch: Sequence[Sent], registry: ProviderRegistry, clock: DatabaseClock
+async def record_outcomes(
+    connection: Connection, batch: Sequence[ClaimOutcome], registry: ProviderRegistry, clock: DatabaseClock
 ) -> None:
     """Writes outcomes in the caller's transaction, and refunds deliveries that every provider has declined."""
     now = clock()
     results = [_build_result(claim, outcome, registry, now) for claim, outcome in batch]
-    changed = await record_tries(connection, results, now, clock.stamp())
-    await _keep_late(connection, batch, set(changed), now)
-    # Only if this result counted: after a claim by another worker, the next run's time comes from that one. A late
-    # result may be in the same batch as the one that counts, which has the greater fence.
-    newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda sent: sent[0].fence)}
+    changed = await record_results(connection, results, now, clock.overriding_time())
+    await _note_late_acceptances(connection, batch, set(changed), now)
+    # The claim scheduled the next run (``_claim``). If nothing was sent, that time is taken away again, unless a newer
+    # claim has set it: then this result has not changed the delivery. A late result may be in the same batch as the
+    # one that counts, which has the greater fence.
+    newest = {(claim.order, claim.run): outcome for claim, outcome in sorted(batch, key=lambda pair: pair[0].fence)}
     unsent = [(order, run) for order, run in changed if isinstance(newest[order, run], Deferred | TurnedAway)]
     await rows.schedule_runs(connection, [(order, run + 1, None) for order, run in unsent])
     await note_health(connection, batch, now)
 
 
-async def record_tries(
+async def record_results(
     connection: Connection, results: Sequence[AttemptResult], now: datetime, at: datetime | None
 ) -> list[tuple[OrderId, int]]:
     """Writes the results of attempts in the caller's transaction, and refunds deliveries that end by them.
@@ -409,8 +424,8 @@ async def record_tries(
     return [(order, run) for order, run, _, _ in changed]
 
 
-async def _keep_late(
-    connection: Connection, batch: Sequence[Sent], counted: Set[tuple[OrderId, int]], now: datetime
+async def _note_late_acceptances(
+    connection: Connection, batch: Sequence[ClaimOutcome], counted: Set[tuple[OrderId, int]], now: datetime
 ) -> None:
     """Puts late acceptances on the operator's list. Such an attempt was resolved as not bought, which was wrong."""
     late = [
@@ -469,9 +484,11 @@ def _build_result(
 def _retry_pause_s(claim: DeliveryClaim, outcome: SendOutcome, registry: ProviderRegistry) -> int:
     """Returns the seconds that a delivery waits before it is retried."""
     if isinstance(outcome, TurnedAway):
-        # Another provider is tried at once. If there is none, other deliveries test this provider first.
+        # With another route, that one is tried at once. With one route, the delivery waits a minute: meanwhile one
+        # delivery tests the provider.
         return 0 if claim.routes > 1 else TURNED_AWAY_STEPS_S[0]
     if isinstance(outcome, Deferred) and outcome.one_service:
+        # Failures are counted by provider, not by service: the delivery's own attempts stand for them.
         return retry_after_s(claim.attempt)
     contact = registry.connection_to(claim.provider)
     return retry_after_s((contact.row.failures if contact else 0) + 1)

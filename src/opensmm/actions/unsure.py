@@ -249,7 +249,7 @@ class UnsureResolver:
             await settlement.lock(connection, [key[0]])
             if not await rows.lock_unsure(connection, [key]):
                 return
-            await resolve(connection, attempt, judgement, provider_order, now, self._clock.stamp())
+            await resolve(connection, attempt, judgement, provider_order, now, self._clock.overriding_time())
         else:
             pause = evidence.pause_before_check(now - attempt.suspect.closed, self._patience)
             await rows.schedule_check(connection, [(key, now + pause)])

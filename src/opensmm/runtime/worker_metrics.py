@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from opensmm.actions.monitoring import MetricsSample
 from opensmm.actions.poller import POLLED
-from opensmm.actions.sending import SENT
+from opensmm.actions.sending import ATTEMPTS_MADE
 from opensmm.domain import dispatch, requests
 from opensmm.domain.findings import SEVERITY
 from opensmm.domain.panel_facts import PanelFacts, WaitingCount, alive
@@ -50,7 +50,7 @@ def _own_counts() -> Iterable[Metric]:
         "opensmm_sends",
         "Attempts to send a delivery to a provider.",
         ("provider", "outcome"),
-        {(provider, OUTCOMES[outcome]): count for (provider, outcome), count in SENT.copy().items()},
+        {(provider, OUTCOMES[outcome]): count for (provider, outcome), count in ATTEMPTS_MADE.copy().items()},
     )
     yield make_counter(
         "opensmm_polls",

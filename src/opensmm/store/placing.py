@@ -15,13 +15,12 @@ from msgspec import Struct
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
 from opensmm.domain.ledger import HELD, TransferKind
 from opensmm.domain.link_identity import identity
-from opensmm.domain.orders import OrderState, PricedOrder
+from opensmm.domain.orders import PricedOrder
 from opensmm.domain.placing import Buyer, BuyerKind, CustomerFunds, IdempotencyRecord
 from opensmm.domain.requests import NO_DETAILS
 from opensmm.store.arrays import enum_values, flags, nullable, numbers, texts
 from opensmm.store.connection import Connection
 from opensmm.store.prepared import PreparedStatement
-from opensmm.store.state_sets import listed
 
 _LOCKED: Final = """
 -- The customers, and beside each the revoked ones of the keys, and the barred users by their places in the list.
@@ -157,7 +156,7 @@ with clock as materialized (
 ), delivered as (
   insert into delivery (order_id, run, service_id, quantity, due, ceiling)
   select id, run, service_id, quantity, case when run = 1 then clock.at end, nullif(rate, 0)
-  from placed, clock, generate_series(1, runs) as run where state in {listed((OrderState.OPEN, OrderState.ACTIVE))}
+  from placed, clock, generate_series(1, runs) as run
 ), charged as (
   insert into transfer (debit, credit, amount, kind, customer_id, order_id, created)
   select customer_id, {HELD}, charge, '{TransferKind.CHARGE}', customer_id, id, clock.at
@@ -188,8 +187,8 @@ async def keep(
     ``at`` is their time, None: by the database's clock. ``buyers`` are theirs, in order; empty if all are API keys.
 
     Returns the ids in the order given. None stands for an order that was not written: its customer's row is locked by
-    another transaction, or the customer is suspended, short of funds, on another price list, or has a revoked one of
-    ``keys``, or the price list is no longer at ``catalogue_version`` (if one is given).
+    another transaction, the customer is suspended, short of funds, moved to another price list or has a revoked one of
+    ``keys``, or the catalogue is no longer at ``catalogue_version`` (if one is given).
     """
     orders = [draft for _, draft in drafts]
     arrays = (
@@ -281,8 +280,8 @@ _READ_BATCH: Final = "select orders, pg_logical_emit_message(true, 'opensmm', ''
 async def recover_batch(connection: Connection, mark: UUID, at: datetime | None) -> Sequence[OrderId | None] | None:
     """Recovers the outcome of a batch whose COMMIT went unanswered.
 
-    Returns its orders, or None if it was not committed, and then never will be: writing the batch's mark ourselves
-    waits for a transaction that holds it, and makes one that arrives later fail.
+    Returns its orders, or None if it did not commit and never will. To be certain, this writes the batch's mark itself.
+    That waits for a transaction that holds the mark, and makes one that arrives later fail.
     """
     cursor = await connection.execute(_TAKE_MARK, [mark, at])
     if await cursor.fetchone() is not None:
