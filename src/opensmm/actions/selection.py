@@ -7,6 +7,7 @@ from msgspec import Struct
 from opensmm.actions.references import find_provider, match_service, suggest
 from opensmm.base.ids import ServiceId
 from opensmm.domain.catalogue import Service
+from opensmm.domain.codes import FieldCode
 from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 from opensmm.store import catalogue, routes
 from opensmm.store.connection import Connection
@@ -42,13 +43,15 @@ async def select(connection: Connection, selection: Selection) -> list[Service]:
         provider = await find_provider(connection, selection.provider)
         if not (routed := await routes.list_served(connection, provider.id)):
             raise OperatorRefusal(RefusalCode.FULFILS_NOTHING, provider=provider.name)
-        fitting = _narrow(fitting, {one for one in fitting if one in routed}, provider=provider.name)
+        fitting = _narrow(fitting, {one for one in fitting if one in routed}, FieldCode.PROVIDER, provider.name)
     if selection.category:
-        fitting = _narrow(fitting, _find_in_category(services, selection.category), category=selection.category)
+        fitting = _narrow(
+            fitting, _find_in_category(services, selection.category), FieldCode.CATEGORY, selection.category
+        )
     if selection.name_part:
         part = selection.name_part.casefold()
         fitting = _narrow(
-            fitting, {one.id for one in services if part in one.name.casefold()}, part=selection.name_part
+            fitting, {one.id for one in services if part in one.name.casefold()}, FieldCode.NAME, selection.name_part
         )
     return [fitting[number] for number in sorted(fitting)]
 
@@ -61,9 +64,10 @@ def _find_in_category(services: Iterable[Service], category: str) -> set[Service
     return ids
 
 
-def _narrow(fitting: dict[ServiceId, Service], ids: set[ServiceId], **mark: str) -> dict[ServiceId, Service]:
+def _narrow(
+    fitting: dict[ServiceId, Service], ids: set[ServiceId], field: FieldCode, value: str
+) -> dict[ServiceId, Service]:
     remaining = {number: one for number, one in fitting.items() if number in ids}
     if not remaining:
-        ((kind, value),) = mark.items()
-        raise OperatorRefusal(RefusalCode.NO_SERVICE_FITS, kind=kind, value=value)
+        raise OperatorRefusal(RefusalCode.NO_SERVICE_FITS, field=field, value=value)
     return remaining

@@ -129,6 +129,7 @@ class FieldCode(StrEnum):
 
     NAME = "name"
     CATEGORY = "category"
+    PROVIDER = "provider"
     DESCRIPTION = "description"
     REASON = "reason"
     LABEL = "label"

@@ -63,6 +63,7 @@ CONCLUSIONS: Final[Mapping[Conclusion, str]] = {
 FIELDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.NAME: "name",
     FieldCode.CATEGORY: "category",
+    FieldCode.PROVIDER: "provider",
     FieldCode.DESCRIPTION: "description",
     FieldCode.REASON: "reason",
     FieldCode.LABEL: "label",

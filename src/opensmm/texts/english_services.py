@@ -11,7 +11,7 @@ SERVICE_REFUSALS: Final[Mapping[RefusalCode, Words]] = {
     RefusalCode.UNKNOWN_CATEGORY: Words("There is no category {name}. There are: {there_are}."),
     RefusalCode.UNKNOWN_PRICE_LIST: Words("There is no price list {name}. There are: {there_are}."),
     RefusalCode.AMBIGUOUS_SERVICE: Words("Several services are called {name}. Choose one by its id: {ids}."),
-    RefusalCode.NO_SERVICE_FITS: Words("None of the selected services matches the {kind} {value}."),
+    RefusalCode.NO_SERVICE_FITS: Words("None of the selected services matches the {field} {value}."),
     RefusalCode.NOTHING_SELECTED: Words("Say which services: ids or names, --provider, --category or --name-like."),
     RefusalCode.NO_SUCH_SERVICE: Words("There is no service {services}."),
     RefusalCode.SERVICE_EXISTS: Words("Service {service} already exists."),
