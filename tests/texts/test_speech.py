@@ -16,13 +16,13 @@ ARABIC = in_language("ar")
 @pytest.mark.parametrize(
     ("count", "says"),
     [
-        (0, "لا يوجد تسليم حان إرساله"),
-        (1, "حان إرسال تسليم واحد"),
-        (2, "حان إرسال تسليمين"),
-        (3, "حان إرسال 3 تسليمات"),
-        (11, "حان إرسال 11 تسليمًا"),
-        (100, "حان إرسال 100 تسليم"),
-        (103, "حان إرسال 103 تسليمات"),
+        (0, "لا يوجد تسليم حان موعد إرساله"),
+        (1, "حان موعد إرسال تسليم واحد"),
+        (2, "حان موعد إرسال تسليمين"),
+        (3, "حان موعد إرسال 3 تسليمات"),
+        (11, "حان موعد إرسال 11 تسليمًا"),
+        (100, "حان موعد إرسال 100 تسليم"),
+        (103, "حان موعد إرسال 103 تسليمات"),
     ],
 )
 def test_a_count_has_six_forms(count, says):
@@ -32,7 +32,7 @@ def test_a_count_has_six_forms(count, says):
 def test_a_count_that_is_a_least_one_has_the_form_of_its_number():
     fields = {"count": 50_000, "at_least": True, "age": timedelta(days=3)}
     says, _ = ARABIC.finding(FindingCode.DUE, fields)
-    assert "حان إرسال ما لا يقل عن 50000 تسليم، والأقدم منذ 3 أيام" == says
+    assert "حان موعد إرسال ما لا يقل عن 50000 تسليم، والأقدم منذ 3 أيام" == says
 
 
 @pytest.mark.parametrize(
