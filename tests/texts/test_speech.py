@@ -45,7 +45,7 @@ def test_a_count_that_is_a_least_one_has_the_form_of_its_number():
         (Decimal("-1.5"), "\u2068-1.5\u2069"),
         (DeliveryState.PARTIAL, "جزئي"),
         (ShutCode.NO_KEY, "ليس له مفتاح"),
-        (LineFault(LineCode.NO_RANGE, {"min": "x", "max": None}), "ليس له مدى كميات مقروء، من «\u2068x\u2069»"),
+        (LineFault(LineCode.NO_RANGE, {"min": "x", "max": None}), "ليس له نطاق كميات مقروء، من «\u2068x\u2069»"),
         ((1, "a"), "1، \u2068a\u2069"),
         (None, "غير معروف"),
     ],
