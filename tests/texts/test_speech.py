@@ -70,7 +70,7 @@ def test_fields_changes_and_the_audit_trail_are_told_in_arabic():
     assert "السعر: 0.90 ← 1.00" == ARABIC.field_change("rate", Decimal("0.90"), Decimal("1.00"))
     assert "الحالة (الدفعة 2): \u2068held\u2069" == ARABIC.field_change("runs.2.state", None, "held")
     assert ["معروضة للبيع: نعم ← لا"] == ARABIC.audit_detail({"changes": {"on_sale": [True, False]}})
-    assert "أوقف العميل 7" == ARABIC.audit_action("customer.suspend", "7")
+    assert "إيقاف العميل 7" == ARABIC.audit_action("customer.suspend", "7")
     assert "طريقة التنفيذ: عمل الموظفين" == ARABIC.field_lines({"delivery_method": "staff_work"})
 
 
