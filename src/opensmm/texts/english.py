@@ -22,13 +22,13 @@ SHUTS: Final[Mapping[ShutCode, str]] = {
         "its stored key cannot be decrypted: it was encrypted with another pepper or for another address"
     ),
     ShutCode.ADDRESS_MALFORMED: "the address is malformed",
-    ShutCode.ADDRESS_CHARACTERS: f"an address has at most {MAX_URL} visible ASCII characters",
-    ShutCode.ADDRESS_SCHEME: "an address begins with https://",
+    ShutCode.ADDRESS_CHARACTERS: f"the address may have at most {MAX_URL} visible ASCII characters",
+    ShutCode.ADDRESS_SCHEME: "the address must begin with https://",
     ShutCode.ADDRESS_WITHOUT_TLS: (
         "the address begins with http://, which is allowed only with OPENSMM_PRIVATE_PROVIDERS=1"
     ),
-    ShutCode.ADDRESS_WITH_USER: "an address has no user, password or fragment",
-    ShutCode.ADDRESS_WITH_KEY: "an address does not contain the key",
+    ShutCode.ADDRESS_WITH_USER: "the address must not contain a user, a password or a fragment",
+    ShutCode.ADDRESS_WITH_KEY: "the address must not contain the key",
     ShutCode.ADDRESS_HOST: "the address has no valid host name",
     ShutCode.ADDRESS_PRIVATE: (
         "the address is not on the public internet, which is allowed only with OPENSMM_PRIVATE_PROVIDERS=1"
