@@ -248,7 +248,7 @@ class Trade(RuleBasedStateMachine):
 
     @invariant()
     def balances_agree(self):
-        if hasattr(self, "works"):
+        if hasattr(self, "worker"):
             for who in (0, 1):
                 assert money(self.ask("v2", who, "balance")["balance"]) == self.money[who]
             for one in self.orders.values():
@@ -259,7 +259,7 @@ class Trade(RuleBasedStateMachine):
 
     def teardown(self):
         try:
-            if hasattr(self, "works"):
+            if hasattr(self, "worker"):
                 self.finish()
         finally:
             self.run(self.close())
