@@ -22,7 +22,7 @@ async def without_constraints(owner):
             await owner.execute(statement)
 
 
-async def found(owner, check, orders=ALL):
+async def find_broken(owner, check, orders=ALL):
     """What a check finds in a range of orders."""
     cursor = await owner.execute(check.broken, {"first": orders.first, "last": orders.last})
     return [what for (what,) in await cursor.fetchall()]
@@ -33,7 +33,7 @@ async def unseen(owner, statement, check):
     async with owner.transaction(force_rollback=True):
         cursor = await owner.execute(statement)
         assert cursor.rowcount > 0, statement
-        return not await found(owner, check)
+        return not await find_broken(owner, check)
 
 
-__all__ = ["ALL", "OrderRange", "found", "unseen", "without_constraints"]
+__all__ = ["ALL", "OrderRange", "find_broken", "unseen", "without_constraints"]

@@ -148,9 +148,9 @@ def running_panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningP
     with subprocess.Popen([*command, "--data", str(data)], stdout=subprocess.PIPE, env=environ) as process:
         try:
             assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-            assert long_runs()["demo"] == set(said)
-            yield RunningPanel(said["url"], said["key"], said["other_key"])
+            answer = json.loads(process.stdout.readline())
+            assert long_runs()["demo"] == set(answer)
+            yield RunningPanel(answer["url"], answer["key"], answer["other_key"])
         finally:
             process.terminate()
             process.wait(timeout=panel.HANG_S)

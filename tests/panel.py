@@ -100,7 +100,7 @@ class Clock(clock.DatabaseClock):
 
 def service(number: int, kind: ServiceType = ServiceType.DEFAULT, **other: Any) -> Service:
     """A service with the ranges and the rate most tests use: 0.90 per 1000, 10 to 10000."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rate": "0.90",
         "min": 10,
         "max": 10_000,
@@ -108,7 +108,7 @@ def service(number: int, kind: ServiceType = ServiceType.DEFAULT, **other: Any) 
         "name": f"Service {number}",
         "delivery_method": DeliveryMethod.SOFTWARE_SERVICE,
     } | other
-    return Service(**(told | {"id": ServiceId(number), "type": kind, "rate": Decimal(str(told["rate"]))}))
+    return Service(**(fields | {"id": ServiceId(number), "type": kind, "rate": Decimal(str(fields["rate"]))}))
 
 
 DEFAULT, PACKAGE, DRIP, PLAIN, ONE_PER_LINK, FREE, HIDDEN, DEAR = 1, 2, 3, 4, 5, 6, 7, 8
@@ -213,14 +213,17 @@ class Api:
         pieces: Sequence[bytes] | None = None,
     ) -> Answer:
         """One request; ``pieces`` is a body that arrives bit by bit."""
-        told = {**({"content-type": content_type} if content_type is not None and body else {}), **(headers or {})}
+        sent_headers = {
+            **({"content-type": content_type} if content_type is not None and body else {}),
+            **(headers or {}),
+        }
         scope = {
             "type": "http",
             "method": method,
             "path": path,
             "raw_path": path.encode(),
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in told.items()],
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in sent_headers.items()],
             "client": (self.address, 50_000),
             "http_version": "1.1",
             "scheme": "http",
@@ -251,9 +254,9 @@ class Api:
 
     async def add(self, key: str, service_id: int = DEFAULT, **fields: object) -> int:
         """Places an order that is not refused."""
-        said = await self.ask("v2", key, "add", service=service_id, **({"link": LINK, "quantity": 100} | fields))
-        assert ["order"] == list(said), said
-        return int(said["order"])
+        answer = await self.ask("v2", key, "add", service=service_id, **({"link": LINK, "quantity": 100} | fields))
+        assert ["order"] == list(answer), answer
+        return int(answer["order"])
 
 
 @asynccontextmanager
@@ -286,7 +289,7 @@ async def balance(connection: Connection, customer: CustomerId) -> int:
 
 async def books(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     """All that a refusal must leave as it was."""
-    asked = {
+    fields = {
         "balances": "select id, balance from customer order by id",
         "orders": "select id, state, charge, earned, refunded, remains from orders order by id",
         "deliveries": "select order_id, run, state, due, remains from delivery order by 1, 2",
@@ -295,7 +298,7 @@ async def books(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         "links": "select customer_id, order_id from active_link order by 1, 2",
         "refills": "select id, order_id, state from refill order by id",
     }
-    return {name: await fetch(connection, query) for name, query in asked.items()}
+    return {name: await fetch(connection, query) for name, query in fields.items()}
 
 
 async def broken(connection: Connection) -> list[str]:
@@ -324,5 +327,5 @@ async def at_last(what: Awaitable[Value]) -> Value:
     return await asyncio.wait_for(what, HANG_S)
 
 
-def compact(said: object) -> bytes:
-    return msgspec.json.encode(said)
+def compact(answer: object) -> bytes:
+    return msgspec.json.encode(answer)

@@ -62,9 +62,9 @@ async def said_to(port, data):
     """(status, body) of one whole request on a connection of its own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
-    head, said = await heard(reader)
+    head, body = await heard(reader)
     writer.close()
-    return int(head.split()[1]), said
+    return int(head.split()[1]), body
 
 
 async def heard(reader):

@@ -147,7 +147,7 @@ class FakeProvider:
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.named: list[str] = []
         self.agents: list[str] = []
         self.content_type = b"application/json"
@@ -162,13 +162,13 @@ class FakeProvider:
             if not message.get("more_body"):
                 break
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
-        self.asked.append(form)
+        self.requests.append(form)
         self.named += [value.decode() for name, value in scope["headers"] if name == b"x-request-id"]
         self.agents += [value.decode() for name, value in scope["headers"] if name == b"user-agent"]
-        said = self.answers[form["action"]]
-        said = said(form) if callable(said) else said
-        status, said = said if isinstance(said, tuple) else (200, said)
-        text = said if isinstance(said, bytes) else json.dumps(said).encode()
+        answer = self.answers[form["action"]]
+        answer = answer(form) if callable(answer) else answer
+        status, answer = answer if isinstance(answer, tuple) else (200, answer)
+        text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         headers = [(b"content-type", self.content_type), (b"location", b"http://127.0.0.1:9/")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
@@ -188,8 +188,8 @@ async def open_fake_provider(url: str, clock: Clock | None = None) -> AsyncItera
 
 async def state(conn, order, run=1):
     """What a delivery's row says of itself."""
-    found = await fetch(conn, "select state from delivery where order_id = %s and run = %s", order, run)
-    return found[0][0]
+    rows = await fetch(conn, "select state from delivery where order_id = %s and run = %s", order, run)
+    return rows[0][0]
 
 
 async def leave_behind(worker, clock):

@@ -13,8 +13,8 @@ UNIT = 90
 
 
 async def subscribe(api, who, **changes):
-    said = await api.ask("v2", who.key, "add", **(FIELDS | changes))
-    return said["order"]
+    answer = await api.ask("v2", who.key, "add", **(FIELDS | changes))
+    return answer["order"]
 
 
 async def subscribed(api, who, worker, fake, **changes):
@@ -22,17 +22,17 @@ async def subscribed(api, who, worker, fake, **changes):
     fake.answers["add"] = {"order": 500}
     number = await subscribe(api, who, **changes)
     await worker.send()
-    fake.asked.clear()
+    fake.requests.clear()
     return number
 
 
 def telling(book, **subscription):
     """A provider's ``status``: of subscription 500 and of the posts' orders in a book."""
-    told = {"500": {"status": "Active", "posts": "9", "expiry": "", "orders": list(book)} | subscription, **book}
+    fields = {"500": {"status": "Active", "posts": "9", "expiry": "", "orders": list(book)} | subscription, **book}
 
     def answer(form):
         wanted = (form.get("orders") or form["order"]).split(",")
-        return {one: told.get(one, {"error": "Incorrect order ID"}) for one in wanted}
+        return {one: fields.get(one, {"error": "Incorrect order ID"}) for one in wanted}
 
     return answer
 

@@ -50,9 +50,9 @@ def services(*numbers):
 
 
 def offered(rate, number="7"):
-    told = PRICE_LIST[0]
+    line = PRICE_LIST[0]
     return ProviderService(
-        number, told.name, told.category, told.type, Decimal(rate), told.min, told.max, True, True, False
+        number, line.name, line.category, line.type, Decimal(rate), line.min, line.max, True, True, False
     )
 
 
@@ -195,39 +195,39 @@ async def test_every_action_tells_what_it_changed_and_no_secret(stocked, api, wo
     await prices_and_rules(stocked)
     await an_upstream(stocked)
     await asked_providers(stocked)
-    found = await audit.read_page(stocked, subject=None, action=None, before=None, limit=10_000)
+    page = await audit.read_page(stocked, subject=None, action=None, before=None, limit=10_000)
     elsewhere = {AuditAction.PANEL_CURRENCY}  # the owner sets it, before any money has moved
-    assert set(AuditAction) - elsewhere == {row.action for row in found}
-    for row in found:
+    assert set(AuditAction) - elsewhere == {row.action for row in page}
+    for row in page:
         assert {2} == {len(pair) for pair in row.detail["changes"].values()}, row
         assert "command line" == row.actor_kind
-    told = str(await fetch(stocked, "select a::text from audit a"))
+    rows = str(await fetch(stocked, "select a::text from audit a"))
     secrets = (*keys, ann.key, UPSTREAM_KEY, PEPPER.decode())
     sealed = [
         bytes(key).hex() for (key,) in await fetch(stocked, "select sealed_key from provider where kind = 'panel'")
     ]
     hashes = [bytes(key).hex() for (key,) in await fetch(stocked, "select hash from api_key")]
-    assert [] == [secret for secret in (*secrets, *sealed, *hashes) if secret in told]
+    assert [] == [secret for secret in (*secrets, *sealed, *hashes) if secret in rows]
 
 
 async def rates_told(conn, service):
-    told = await fetch(
+    rows = await fetch(
         conn,
         """select detail -> 'changes' -> 'rate' from audit
            where subject = %s and action like 'service.%%' and detail -> 'changes' ? 'rate' order by id""",
         str(service),
     )
-    return [tuple(pair) for (pair,) in told]
+    return [tuple(pair) for (pair,) in rows]
 
 
 async def test_the_history_of_a_price_is_read_from_its_rows(stocked):
     for rate in ("1.10", "1.20"):
         await edit_service(stocked, ServiceId(DEFAULT), {"rate": Decimal(rate)}, by=acting(now()))
     await an_upstream(stocked)
-    (known,) = await prices.services(stocked, services(DEFAULT))
-    told = await rates_told(stocked, DEFAULT)
-    assert [(None, "0.90"), ("0.90", "1.10"), ("1.10", "1.20"), ("1.20", "1.2800"), ("1.2800", "1.6000")] == told
-    assert str(known.rate) == told[-1][1]
+    (service,) = await prices.services(stocked, services(DEFAULT))
+    rates = await rates_told(stocked, DEFAULT)
+    assert [(None, "0.90"), ("0.90", "1.10"), ("1.10", "1.20"), ("1.20", "1.2800"), ("1.2800", "1.6000")] == rates
+    assert str(service.rate) == rates[-1][1]
 
 
 async def test_an_edit_that_changes_nothing_has_no_changes_to_tell(stocked):
@@ -239,8 +239,8 @@ async def test_an_edit_that_changes_nothing_has_no_changes_to_tell(stocked):
 
 @pytest.mark.parametrize(("action", "count"), [("service.save", 1), ("service", 1), ("serv", 0), ("order", 0)])
 async def test_the_trail_is_read_by_subject_and_action(stocked, action, count):
-    found = await audit.read_page(stocked, subject=str(DEFAULT), action=action, before=None, limit=9)
-    assert count == len(found)
+    page = await audit.read_page(stocked, subject=str(DEFAULT), action=action, before=None, limit=9)
+    assert count == len(page)
     newest = await audit.read_page(stocked, subject=None, action=None, before=None, limit=1)
     assert [] == await audit.read_page(stocked, subject=None, action=None, before=1, limit=9)
     assert newest[0].id > 1

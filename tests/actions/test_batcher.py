@@ -113,9 +113,9 @@ async def test_a_rejected_batch_is_tried_one_by_one_so_that_a_bad_ask_hurts_nobo
             raise StatementRejected("three is bad")
         return [request * 10 for request in asks]
 
-    said = await gathered(Batcher(batch), [1, 2, 3, 4])
-    assert [10, 20, 40] == [one for one in said if isinstance(one, int)]
-    assert [Unavailable] == [type(one) for one in said if not isinstance(one, int)]
+    outcomes = await gathered(Batcher(batch), [1, 2, 3, 4])
+    assert [10, 20, 40] == [one for one in outcomes if isinstance(one, int)]
+    assert [Unavailable] == [type(one) for one in outcomes if not isinstance(one, int)]
     assert [[1, 2, 3, 4], [1], [2], [3], [4]] == tried
 
 
@@ -127,8 +127,8 @@ async def test_any_other_failure_fails_them_all_and_nothing_is_tried_again(fault
         tried.append(list(asks))
         raise fault
 
-    said = await gathered(Batcher(batch), [1, 2, 3])
-    assert ([[1, 2, 3]], [fault] * 3) == (tried, said)
+    outcomes = await gathered(Batcher(batch), [1, 2, 3])
+    assert ([[1, 2, 3]], [fault] * 3) == (tried, outcomes)
 
 
 async def test_a_lane_goes_on_after_a_failure():
@@ -154,8 +154,8 @@ async def test_a_caller_that_gave_up_changes_nothing_for_the_others():
     waiting[1].cancel()
     await asyncio.sleep(0)
     counter.open.set()
-    said = await asyncio.gather(first, *waiting, return_exceptions=True)
-    assert [0, 10, 30] == [one for one in said if isinstance(one, int)]
+    answers = await asyncio.gather(first, *waiting, return_exceptions=True)
+    assert [0, 10, 30] == [one for one in answers if isinstance(one, int)]
     assert 40 == await lane.submit(4)
 
 
@@ -198,10 +198,10 @@ async def test_where_rows_are_held_their_owner_is_refused_as_a_whole_and_the_oth
         return list(asks)
 
     lane = Batcher(batch)
-    asked = [lane.submit(request, owner=request // 10) for request in (1, 11, 2, 12, 21, 3)]
-    said = await asyncio.gather(*asked, return_exceptions=True)
-    assert [11, 12, 21] == [one for one in said if isinstance(one, int)]
-    assert [Unavailable] * 3 == [type(one) for one in said if not isinstance(one, int)]
+    submitted = [lane.submit(request, owner=request // 10) for request in (1, 11, 2, 12, 21, 3)]
+    answers = await asyncio.gather(*submitted, return_exceptions=True)
+    assert [11, 12, 21] == [one for one in answers if isinstance(one, int)]
+    assert [Unavailable] * 3 == [type(one) for one in answers if not isinstance(one, int)]
     assert [[1, 11, 2, 12, 21, 3], [1, 2, 3], [11, 12], [21]] == tried
 
 
@@ -221,14 +221,14 @@ class Heavy:
         return next(at for at, batch in enumerate(self.batches) if (owner, number) in [(a[0], a[2]) for a in batch])
 
 
-def asked(lane, owner, weight, number=0):
+def submit(lane, owner, weight, number=0):
     return lane.submit((owner, weight, number), owner, weight)
 
 
 async def test_a_batch_holds_no_more_than_its_weight():
     heavy = Heavy()
     lane = Batcher(heavy, max_weight=100)
-    await asyncio.gather(*(asked(lane, 1, 30, at) for at in range(10)))
+    await asyncio.gather(*(submit(lane, 1, 30, at) for at in range(10)))
     assert [90, 90, 90, 30] == [sum(weight for _, weight, _ in batch) for batch in heavy.batches]
 
 
@@ -236,14 +236,14 @@ async def test_a_batch_holds_no_more_than_its_weight():
 async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its_batches(weight):
     heavy = Heavy()
     lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
-    crowd = [asked(lane, 1, weight, at) for at in range(min(500, 25_000 // weight))]
+    crowd = [submit(lane, 1, weight, at) for at in range(min(500, 25_000 // weight))]
     await asyncio.sleep(0)
     before = len(heavy.batches)
-    await asked(lane, 2, 1)
+    await submit(lane, 2, 1)
     assert heavy.place(2) - before <= 1
     for at in (1, 2, 3):
         before = len(heavy.batches)
-        await asked(lane, 2, 1, at)
+        await submit(lane, 2, 1, at)
         assert heavy.place(2, at) - before <= 2
     for task in crowd:
         task.cancel()
@@ -252,8 +252,8 @@ async def test_whatever_one_owner_asks_another_waits_for_no_more_than_two_of_its
 async def test_two_owners_of_heavy_asks_take_turns():
     heavy = Heavy()
     lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
-    crowd = [asked(lane, 1, 1000, at) for at in range(20)]
-    others = [asked(lane, 2, 1000, at) for at in range(3)]
+    crowd = [submit(lane, 1, 1000, at) for at in range(20)]
+    others = [submit(lane, 2, 1000, at) for at in range(3)]
     await asyncio.gather(*others)
     assert [1, 2, 1, 2, 1, 2] == [batch[0][0] for batch in heavy.batches][:6]
     await asyncio.gather(*crowd)
@@ -263,8 +263,8 @@ async def test_two_owners_of_heavy_asks_take_turns():
 async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
     heavy = Heavy()
     lane = Batcher(heavy, max_weight=100, max_waiting=10_000)
-    crowd = [asked(lane, 1, 1, at) for at in range(1_000)]
-    await asked(lane, 2, 1000)
+    crowd = [submit(lane, 1, 1, at) for at in range(1_000)]
+    await submit(lane, 2, 1000)
     assert heavy.place(2) <= 2
     await asyncio.gather(*crowd)
 
@@ -272,8 +272,8 @@ async def test_light_asks_without_end_do_not_keep_a_heavy_one_waiting():
 async def test_one_owner_may_fill_half_of_the_weight_that_may_wait():
     heavy = Heavy()
     lane = Batcher(heavy, max_weight=10)
-    kept = [asked(lane, 1, 1000, at) for at in range(3)]
+    tasks = [submit(lane, 1, 1000, at) for at in range(3)]
     with pytest.raises(Overloaded):
-        asked(lane, 1, 1000)
-    await asyncio.gather(asked(lane, 2, 1000), *kept)
-    await asked(lane, 1, 1000)
+        submit(lane, 1, 1000)
+    await asyncio.gather(submit(lane, 2, 1000), *tasks)
+    await submit(lane, 1, 1000)

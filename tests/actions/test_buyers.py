@@ -42,8 +42,8 @@ def add(token="", service=DEFAULT, link=LINK):
 @pytest.fixture
 async def two(database, stocked):
     """Two processes."""
-    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
-        yield one.panel, other.panel
+    async with open_api(database.app_url) as api, open_api(database.app_url) as other:
+        yield api.panel, other.panel
 
 
 async def test_an_order_tells_which_user_placed_it_and_one_of_a_key_tells_none(two, stocked, ann):
@@ -60,7 +60,7 @@ async def test_an_order_tells_which_user_placed_it_and_one_of_a_key_tells_none(t
 async def test_two_users_and_a_key_of_one_customer_never_spend_its_money_twice(two, stocked):
     poor = await buyer(stocked, "0.90")
     people = [await user(stocked, poor.id), await user(stocked, poor.id), await key(stocked, poor.id)]
-    said = await asyncio.gather(
+    answers = await asyncio.gather(
         *(
             panel.place_by(person, add(f"{number}" if person.user else ""), DIALECT_RULES)
             for number in range(8)
@@ -68,23 +68,23 @@ async def test_two_users_and_a_key_of_one_customer_never_spend_its_money_twice(t
             for panel in (two[number % 2],)
         )
     )
-    placed = [one for one in said if not isinstance(one, Refused)]
+    placed = [one for one in answers if not isinstance(one, Refused)]
     assert 10 == len(placed) == len(set(placed))
-    assert {Refusal.FUNDS} == {one.why for one in said if isinstance(one, Refused)}
+    assert {Refusal.FUNDS} == {one.why for one in answers if isinstance(one, Refused)}
     assert (0, 10) == (await balance(stocked, poor.id), len(await fetch(stocked, "select from orders")))
     assert [] == await broken(stocked)
 
 
 async def test_two_buyers_never_hold_one_link_at_once(two, stocked, ann):
     people = [await user(stocked, ann.id), await user(stocked, ann.id), await key(stocked, ann.id)]
-    said = await asyncio.gather(
+    answers = await asyncio.gather(
         *(
             two[number % 2].place_by(person, add(f"{number} {person.number}", ONE_PER_LINK), DIALECT_RULES)
             for number in range(6)
             for person in people
         )
     )
-    refused = [one.why for one in said if isinstance(one, Refused)]
+    refused = [one.why for one in answers if isinstance(one, Refused)]
     assert [Refusal.ACTIVE_LINK] * 17 == refused
     assert 1 == len(await fetch(stocked, "select from active_link"))
     assert [] == await broken(stocked)
@@ -92,12 +92,12 @@ async def test_two_buyers_never_hold_one_link_at_once(two, stocked, ann):
 
 async def test_a_form_sent_again_and_again_is_one_order_and_a_keys_mark_is_another(two, stocked, ann):
     person, program = await user(stocked, ann.id), await key(stocked, ann.id)
-    said = await asyncio.gather(
+    answers = await asyncio.gather(
         *(two[number % 2].place_by(who, add("same"), DIALECT_RULES) for number in range(8) for who in (person, program))
     )
-    assert 1 == len(set(said[0::2]))
-    assert 1 == len(set(said[1::2]))
-    assert 2 == len(set(said))
+    assert 1 == len(set(answers[0::2]))
+    assert 1 == len(set(answers[1::2]))
+    assert 2 == len(set(answers))
     mismatch = await two[0].place_by(person, add("same", FREE), DIALECT_RULES)
     assert Refused(Refusal.IDEMPOTENCY_MISMATCH) == mismatch
     assert 10_000_000 - 2 * CHARGE == await balance(stocked, ann.id)
@@ -143,8 +143,8 @@ async def test_a_users_order_without_its_forms_token_is_a_fault_of_ours(two, sto
 async def test_no_client_can_send_what_forms_bear(api, stocked, ann):
     assert has_control_characters(FORM_TOKENS)
     before = await books(stocked)
-    said = await api.ask(
+    answer = await api.ask(
         "v2", ann.key, "add", service=DEFAULT, link=LINK, quantity=100, idempotency_key=f"{FORM_TOKENS}x"
     )
-    assert ["error"] == list(said)
+    assert ["error"] == list(answer)
     assert before == await books(stocked)

@@ -32,8 +32,8 @@ async def add(connection, wanted):
 
 
 async def stands(connection) -> Service:
-    (one,) = await rows.services(connection, [ServiceId(DEFAULT)])
-    return one
+    (service,) = await rows.services(connection, [ServiceId(DEFAULT)])
+    return service
 
 
 @pytest.fixture

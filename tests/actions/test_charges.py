@@ -12,8 +12,8 @@ from opensmm.store.order_events import read_history
 from opensmm.texts.speech import ENGLISH
 
 
-async def follow(worker, fake, seconds=5, **told):
-    fake.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **told}}
+async def follow(worker, fake, seconds=5, **answer):
+    fake.answers["status"] = {"7": {"charge": "0.05", "currency": "USD", "start_count": "0", **answer}}
     worker.clock.forward(seconds)
     await worker.follow()
 
@@ -34,7 +34,7 @@ async def moving(api, ann, stocked, lied_to):
 
 
 @pytest.mark.parametrize(
-    ("told", "booked"),
+    ("answer", "booked"),
     [
         ({"status": "Canceled", "remains": "100"}, []),
         ({"status": "Canceled", "remains": "100", "charge": None}, []),
@@ -44,8 +44,8 @@ async def moving(api, ann, stocked, lied_to):
         ({"status": "Completed", "remains": "0"}, ["5000"]),
     ],
 )
-async def test_a_charge_that_did_not_fall_counts_for_what_was_delivered(moving, stocked, told, booked):
-    await follow(*moving, **told)
+async def test_a_charge_that_did_not_fall_counts_for_what_was_delivered(moving, stocked, answer, booked):
+    await follow(*moving, **answer)
     assert booked == await costs(stocked)
     assert [] == await broken(stocked)
 
@@ -63,9 +63,9 @@ async def test_a_subscription_that_is_charged_whole_is_a_cost_and_held(api, ann,
     assert "held: its provider reports that it is completed, charges 0.06 USD and lists no post" in ENGLISH.event(
         why.note.code, why.note.fields
     )
-    told = await read_history(stocked, order)
-    assert told is not None
-    assert "last polled: held for you" in [ENGLISH.event(one.kind, one.fields) for one in told.events]
+    history = await read_history(stocked, order)
+    assert history is not None
+    assert "last polled: held for you" in [ENGLISH.event(one.kind, one.fields) for one in history.events]
     assert [] == await broken(stocked)
 
 
@@ -96,11 +96,11 @@ async def quoted(conn, cost):
 
 
 @pytest.mark.parametrize(
-    ("cost", "charge", "kept"),
+    ("cost", "charge", "stored"),
     [("13", "1,234", "1.234"), ("9000", "1,234", "1234"), ("0.5", "1,234", "1.234"), ("200000", "12,345", "12345")],
 )
 async def test_a_comma_in_a_charge_is_read_as_fits_what_the_order_was_to_cost(
-    api, ann, stocked, lied_to, cost, charge, kept
+    api, ann, stocked, lied_to, cost, charge, stored
 ):
     worker, fake = lied_to
     fake.answers["add"] = {"order": 7}
@@ -108,13 +108,13 @@ async def test_a_comma_in_a_charge_is_read_as_fits_what_the_order_was_to_cost(
     await worker.send()
     await quoted(stocked, cost)
     await follow(worker, fake, status="In progress", remains="40", charge=charge)
-    assert [(kept, None)] == await fetch(
+    assert [(stored, None)] == await fetch(
         stocked, "select a.cost::text, d.note from attempt a join delivery d using (order_id, run)"
     )
     # Once a cost is known, it is what a later charge is compared with.
     await quoted(stocked, None)
     await follow(worker, fake, status="Completed", remains="0", charge=charge)
-    assert [(kept,)] == await fetch(stocked, "select cost::text from attempt")
+    assert [(stored,)] == await fetch(stocked, "select cost::text from attempt")
     assert [] == await notices.open_notices(stocked, ODD_NOTICES, 10)
 
 

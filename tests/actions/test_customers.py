@@ -34,8 +34,8 @@ async def test_no_key_lies_in_the_database_in_clear(conn):
     who = await buyer(conn)
     tables = await fetch(conn, "select tablename from pg_tables where schemaname = 'public'")
     for (table,) in tables:
-        found = await fetch(conn, f"select count(*) from {table} t where t::text like %s", f"%{who.key}%")
-        assert [(0,)] == found, table
+        rows = await fetch(conn, f"select count(*) from {table} t where t::text like %s", f"%{who.key}%")
+        assert [(0,)] == rows, table
     assert [(who.key[-4:], 32)] == await fetch(conn, "select hint, length(hash) from api_key")
 
 
@@ -110,8 +110,8 @@ async def test_an_edit_that_changes_nothing_leaves_no_row(conn):
     assert not await customers.edit_key(conn, number, addresses=["2001:db8:0::1"], by=acting(now()))
     for suspended in (True, True, False, False):
         await customers.set_suspended(conn, who.id, suspended, by=acting(now()))
-    told = ["key.edit", "customer.suspend", "customer.resume"]
-    assert told == [action for _, action, _ in (await audits(conn))[len(before) :]]
+    expected = ["key.edit", "customer.suspend", "customer.resume"]
+    assert expected == [action for _, action, _ in (await audits(conn))[len(before) :]]
 
 
 async def test_a_key_is_revoked_once(conn):

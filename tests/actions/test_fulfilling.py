@@ -38,8 +38,8 @@ async def test_an_order_ends_as_its_link_says(api, worker, stocked, ann, behavio
     order = await api.add(ann.key, link=at(behaviour))
     await worker.round()
     await worker.round(BEYOND_THE_END_S)
-    said = await status(api, ann, order)
-    assert (word, str(remains), f"0.{earned:05}") == (said["status"], said["remains"], said["charge"])
+    answer = await status(api, ann, order)
+    assert (word, str(remains), f"0.{earned:05}") == (answer["status"], answer["remains"], answer["charge"])
     assert (word.lower(), CHARGE, earned, CHARGE - earned, remains) == await settled(stocked, order)
     assert FUNDS - earned == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
@@ -58,18 +58,18 @@ async def test_the_sandbox_speaks_the_other_dialect_too(api, worker, stocked, an
 
 async def test_an_order_moves_from_pending_through_progress_to_its_end(api, worker, ann):
     order = await api.add(ann.key)
-    told = []
+    states = []
     for seconds in (0, 1, 3, 3, 3):
         await worker.round(seconds)
-        said = await status(api, ann, order)
-        told.append((said["status"], int(said["remains"]), int(said["start_count"]) > 0))
+        answer = await status(api, ann, order)
+        states.append((answer["status"], int(answer["remains"]), int(answer["start_count"]) > 0))
     assert [
         ("Pending", 100, False),
         ("Pending", 100, False),
         ("In progress", 67, True),
         ("In progress", 17, True),
         ("Completed", 0, True),
-    ] == told
+    ] == states
 
 
 async def test_a_refusal_gives_the_money_back_and_is_told_as_cancelled(api, worker, stocked, ann):
@@ -99,13 +99,13 @@ async def test_what_was_lost_is_refilled_and_no_money_moves(api, worker, stocked
     await worker.round()
     await worker.round(BEYOND_THE_END_S)
     before = await fetch(stocked, "select * from transfer order by id")
-    said = await api.ask("v2", ann.key, "refill", order=order)
-    assert {"refill": "1"} == said
-    told = []
+    answer = await api.ask("v2", ann.key, "refill", order=order)
+    assert {"refill": "1"} == answer
+    statuses = []
     for seconds in (0, 3, 3, BEYOND_THE_END_S):
         await worker.round(seconds)
-        told.append((await api.ask("v2", ann.key, "refill_status", refill=1))["status"])
-    assert ["Pending", "In progress", "In progress", "Completed"] == told
+        statuses.append((await api.ask("v2", ann.key, "refill_status", refill=1))["status"])
+    assert ["Pending", "In progress", "In progress", "Completed"] == statuses
     assert before == await fetch(stocked, "select * from transfer order by id")
     assert {"status": "Completed"} == await api.ask("v2", ann.key, "refill_status", order=order)
     assert [] == await broken(stocked)
@@ -150,13 +150,13 @@ async def test_a_stuck_order_stays_pending_for_ever(api, worker, ann):
 
 async def test_the_runs_of_a_drip_feed_are_released_on_time(api, worker, stocked, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
-    told = []
+    progress = []
     for minutes in (0, 1, 9, 5, 5, 20):
         await worker.round(60 * minutes)
         await worker.round(BEYOND_THE_END_S if minutes == 20 else 0.001)
         runs = await fetch(stocked, "select count(*) from attempt where order_id = %s", order)
-        told.append((runs[0][0], (await status(api, ann, order))["status"]))
-    assert [(1, "In progress")] * 2 + [(2, "In progress")] * 2 + [(3, "In progress"), (3, "Completed")] == told
+        progress.append((runs[0][0], (await status(api, ann, order))["status"]))
+    assert [(1, "In progress")] * 2 + [(2, "In progress")] * 2 + [(3, "In progress"), (3, "Completed")] == progress
     assert ("completed", 27_000, 27_000, 0, 0) == await settled(stocked, order)
     assert [] == await broken(stocked)
 
@@ -173,12 +173,12 @@ async def test_after_downtime_runs_are_not_fired_in_a_burst(api, worker, stocked
 
 async def test_a_drip_feed_says_what_of_all_runs_remains(api, worker, ann):
     order = await api.add(ann.key, DRIP, runs=3, interval=10)
-    said = await status(api, ann, order)
-    assert ("Pending", "300", "0.27000") == (said["status"], said["remains"], said["charge"])
+    answer = await status(api, ann, order)
+    assert ("Pending", "300", "0.27000") == (answer["status"], answer["remains"], answer["charge"])
     await worker.round()
     await worker.round(BEYOND_THE_END_S)
-    said = await status(api, ann, order)
-    assert ("In progress", "200", "0.27000") == (said["status"], said["remains"], said["charge"])
+    answer = await status(api, ann, order)
+    assert ("In progress", "200", "0.27000") == (answer["status"], answer["remains"], answer["charge"])
 
 
 async def test_a_cancelled_drip_feed_gives_back_the_runs_not_sent(api, worker, stocked, ann):
@@ -186,8 +186,8 @@ async def test_a_cancelled_drip_feed_gives_back_the_runs_not_sent(api, worker, s
     await worker.round()
     await worker.round(BEYOND_THE_END_S)
     assert [{"order": order, "cancel": 1}] == await api.ask("v2", ann.key, "cancel", orders=order)
-    said = await status(api, ann, order)
-    assert ("Partial", "200", "0.09000") == (said["status"], said["remains"], said["charge"])
+    answer = await status(api, ann, order)
+    assert ("Partial", "200", "0.09000") == (answer["status"], answer["remains"], answer["charge"])
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 

@@ -63,8 +63,8 @@ def code_or(outcome):
 
 
 async def status(api, who, order):
-    said = await api.ask("v2", who.key, "status", order=order)
-    return said["status"], said["remains"], said["start_count"], said["charge"]
+    answer = await api.ask("v2", who.key, "status", order=order)
+    return answer["status"], answer["remains"], answer["start_count"], answer["charge"]
 
 
 async def audits(conn):
@@ -122,8 +122,8 @@ async def test_a_run_of_a_drip_feed_that_was_not_handed_over_keeps_the_next_one_
     clock.forward(3_600)
     await worker.housekeeper.step()
     await worker.send()
-    told = await fetch(staffed, "select state, due from delivery order by run")
-    assert [("pending", None), ("queued", clock() + timedelta(minutes=10)), ("queued", None)] == told
+    rows = await fetch(staffed, "select state, due from delivery order by run")
+    assert [("pending", None), ("queued", clock() + timedelta(minutes=10)), ("queued", None)] == rows
 
 
 async def test_a_customer_whose_row_is_held_keeps_no_others_delivery_with_a_worker_that_died(
@@ -151,10 +151,10 @@ async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed,
     await worker.round()
     second = (await api.ask("v2", ann.key, "add", service=COMMENTS, **SHAPES[ServiceType.CUSTOM_COMMENTS]))["order"]
     await worker.round(1)
-    found = await rows.list_deliveries(staffed, 10)
+    deliveries = await rows.list_deliveries(staffed, 10)
     comments = {"comments": ["first", "second", "third"]}
     assert [(first, "Service 1", 100, {}), (second, f"Service {COMMENTS}", 3, comments)] == [
-        (one.order, one.service_name, one.quantity, one.details) for one in found
+        (one.order, one.service_name, one.quantity, one.details) for one in deliveries
     ]
     assert [first] == [one.order for one in await rows.list_deliveries(staffed, 1)]
 
@@ -162,7 +162,7 @@ async def test_the_list_tells_what_is_to_be_done_oldest_first(api, ann, staffed,
 async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, worker, clock):
     order = await api.add(ann.key)
     await worker.round()
-    told = []
+    states = []
     for step, other in (
         (START, {"start_count": 40}),
         (PROGRESS, {"remains": 60}),
@@ -171,13 +171,13 @@ async def test_an_order_is_started_moved_on_and_done(api, ann, staffed, worker, 
     ):
         clock.forward(60)
         assert isinstance(await say(staffed, clock, order, step, **other), PolledDelivery)
-        told.append(await status(api, ann, order))
+        states.append(await status(api, ann, order))
     assert [
         ("In progress", "100", "40", "0.09000"),
         ("In progress", "60", "40", "0.09000"),
         ("In progress", "0", "40", "0.09000"),
         ("Completed", "0", "40", "0.09000"),
-    ] == told
+    ] == states
     assert [("completed", CHARGE, 0)] == await fetch(staffed, "select state, earned, refunded from orders")
     assert [("ann", f"staff.{step}", str(order)) for step in (START, PROGRESS, PROGRESS, DONE)] == [
         row[:3] for row in (await audits(staffed))[-4:]

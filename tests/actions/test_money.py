@@ -24,11 +24,11 @@ BY = acting(now(), reason="because")
 async def refused(conn, code, work):
     """What an action refused, having changed nothing."""
     before = await books(conn), await fetch(conn, "select * from audit")
-    with pytest.raises(OperatorRefusal) as told:
+    with pytest.raises(OperatorRefusal) as refusal:
         await work
-    assert code is told.value.code
+    assert code is refusal.value.code
     assert before == (await books(conn), await fetch(conn, "select * from audit"))
-    return told.value.fields
+    return refusal.value.fields
 
 
 async def owed(conn, who):
@@ -72,8 +72,8 @@ async def test_an_accent_may_be_composed_or_not(conn):
 async def test_a_payment_that_differs_in_case_alone_is_asked_about(conn):
     who = await buyer(conn, "0")
     first = await pay(conn, who.id, 500, "A1")
-    told = await refused(conn, RefusalCode.PAYMENT_TWIN, pay(conn, who.id, 500, "a1"))
-    assert {"gateway": "bank", "external_id": "A1", "transfer": first.transfer} == told
+    refusal = await refused(conn, RefusalCode.PAYMENT_TWIN, pay(conn, who.id, 500, "a1"))
+    assert {"gateway": "bank", "external_id": "A1", "transfer": first.transfer} == refusal
     different = Payment("bank", "a1")
     assert (await money.top_up(conn, who.id, Money(500), different, BY, different=True)).fresh
     assert not (await pay(conn, who.id, 500, "a1")).fresh
@@ -108,9 +108,9 @@ async def test_the_same_payment_with_another_amount_or_customer_is_refused(conn)
     ],
 )  # fmt: skip
 def test_what_is_no_payment_is_refused(gateway, number, code):
-    with pytest.raises(OperatorRefusal) as told:
+    with pytest.raises(OperatorRefusal) as refusal:
         read_payment(gateway, number)
-    assert code is told.value.code
+    assert code is refusal.value.code
 
 
 async def test_a_mistyped_top_up_is_corrected_once_and_never_by_more_than_it_was(conn):
@@ -141,8 +141,8 @@ async def test_a_reference_that_differs_in_case_alone_moves_the_like_no_second_t
         (sent.transfer, money.pay_out(conn, who.id, Money(900), "p1", BY)),
         (taken.transfer, money.adjust(conn, take(paid.transfer, who, 100), "fix", BY)),
     ):
-        told = await refused(conn, RefusalCode.REFERENCE_TWIN, deed)
-        assert transfer == told["transfer"]
+        refusal = await refused(conn, RefusalCode.REFERENCE_TWIN, deed)
+        assert transfer == refusal["transfer"]
     assert (await money.bonus(conn, other.id, Money(100), "gift", BY)).fresh
     assert not (await money.pay_out(conn, who.id, Money(100), "P1", BY)).fresh
     assert [] == await broken(conn)
@@ -189,8 +189,8 @@ async def test_only_a_customers_own_money_can_be_corrected_and_taken(api, ann, s
     ):
         await refused(stocked, code, money.adjust(stocked, take(corrected, customer, 1), "x", BY))
     whole = take(paid, ann, 10_000_000)
-    told = await refused(stocked, RefusalCode.NOT_THAT_MUCH, money.adjust(stocked, whole, "x", BY))
-    assert {"customer": ann.id, "left": "99.91"} == told
+    refusal = await refused(stocked, RefusalCode.NOT_THAT_MUCH, money.adjust(stocked, whole, "x", BY))
+    assert {"customer": ann.id, "left": "99.91"} == refusal
     await refused(stocked, RefusalCode.NOT_THAT_MUCH, money.pay_out(stocked, ann.id, Money(9_991_001), "x", BY))
 
 
@@ -281,10 +281,10 @@ async def test_a_credit_limit_covers_what_is_owed_and_is_set_once(api, stocked):
 async def test_the_apps_role_sets_no_credit_limit_without_a_row_that_tells_of_it(conn):
     who, other = await buyer(conn, "0"), await buyer(conn, "0")
     await let_owe(conn, other.id, 500)
-    ((told,),) = await fetch(conn, "select id from credit_change")
+    ((row,),) = await fetch(conn, "select id from credit_change")
     for statement in (
         "update customer set credit_limit = 500",
-        f"update customer set credit_limit = 500, credit_change_id = {told} where id = {who.id}",
+        f"update customer set credit_limit = 500, credit_change_id = {row} where id = {who.id}",
         f"update customer set credit_limit = 501 where id = {other.id}",
         f"update customer set credit_change_id = null where id = {other.id}",
     ):
@@ -392,11 +392,11 @@ class Dying:
     def __init__(self, conn, left):
         self._conn, self._left = conn, left
 
-    async def execute(self, *told, **more):
+    async def execute(self, *values, **more):
         if not self._left:
             raise KeyboardInterrupt
         self._left -= 1
-        return await self._conn.execute(*told, **more)
+        return await self._conn.execute(*values, **more)
 
     def __getattr__(self, name):
         return getattr(self._conn, name)
@@ -419,23 +419,23 @@ async def test_whoever_dies_between_two_lines_has_moved_nothing_and_may_tell_it_
     paid = await pay(conn, who.id, 500, "A1")
     act = deeds(who, other, paid.transfer)[deed]
 
-    async def kept():
+    async def snapshot():
         rest = "select id, credit_limit, overdrawn from customer order by id", "select count(*) from audit"
         return await books(conn), [await fetch(conn, query) for query in rest]
 
-    before = await kept()
+    before = await snapshot()
     for statements in range(40):
         try:
             await act(Dying(conn, statements))
         except KeyboardInterrupt:
-            assert before == await kept(), statements
+            assert before == await snapshot(), statements
         else:
             break
     assert statements > 4
-    after = await kept()
+    after = await snapshot()
     assert after != before
     await act(conn)
-    assert after == await kept()
+    assert after == await snapshot()
     assert [] == await broken(conn)
 
 

@@ -25,7 +25,7 @@ async def late_acceptances(conn):
     )
 
 
-async def told(conn, order, code):
+async def find_events(conn, order, code):
     """What an order's story says under a code."""
     story = await order_events.read_history(conn, order)
     assert story is not None
@@ -52,7 +52,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
     assert [(order, 1, 1, 1, "900", "declined")] == await late_acceptances(stocked)
     assert before == await books(stocked)
     assert NoticeCounts(1, clock(), ((order, "Sandbox", "900"),)) == (await monitoring.facts(stocked, clock())).late
-    (event,) = await told(stocked, order, EventCode.LATE_ACCEPTANCE)
+    (event,) = await find_events(stocked, order, EventCode.LATE_ACCEPTANCE)
     assert ("Sandbox", "900") == (event.fields["provider_name"], event.fields["provider_order"])
     by = acting(clock(), "ann", "cancelled there")
     assert await notices.deal_with(stocked, order, by)
@@ -61,7 +61,7 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_stays_until_it_is_de
     ((detail,),) = await fetch(stocked, "select detail from audit where action = 'order.deal_with'")
     changes = {"runs.1.tries.1.notice": ["late_acceptance", None]}
     assert {"changes": changes, "reason": "cancelled there", "provider_orders": ["900"]} == detail
-    assert [clock()] == [event.at for event in await told(stocked, order, EventCode.DEALT_WITH)]
+    assert [clock()] == [event.at for event in await find_events(stocked, order, EventCode.DEALT_WITH)]
     assert [] == await broken(stocked)
 
 
@@ -112,7 +112,7 @@ async def test_that_a_provider_goes_on_with_what_was_paid_back_is_told_to_the_op
     fake.answers["cancel"] = [{"order": 7, "cancel": {"error": "Order cannot be canceled"}}]
     assert 1 == await worker.poller.pass_on_cancels(10)
     assert NoticeCounts(1, clock(), ((order, "Sandbox", "7"),)) == (await monitoring.facts(stocked, clock())).odd
-    (event,) = await told(stocked, order, EventCode.CANCEL_REFUSED)
+    (event,) = await find_events(stocked, order, EventCode.CANCEL_REFUSED)
     assert ("7", "Order cannot be canceled") == (event.fields["provider_order"], event.fields["answer"])
     assert FUNDS == await balance(stocked, ann.id)
     assert [] == await broken(stocked)

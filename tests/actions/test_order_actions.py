@@ -63,10 +63,10 @@ async def placed(api, worker, who, behaviour="stuck", **fields):
 async def refused(conn, outcome):
     """What an action said that must have changed nothing, or the code with which it was refused."""
     before = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
-    said = await or_code(outcome)
+    code = await or_code(outcome)
     after = await books(conn), await fetch(conn, "select * from audit"), await fetch(conn, "select * from evidence")
     assert before == after
-    return said
+    return code
 
 
 async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, worker, stocked, ann):
@@ -83,10 +83,10 @@ async def test_a_cancel_pays_back_what_is_not_delivered_and_does_so_once(api, wo
 
 
 async def dues(conn, order):
-    found = await fetch(
+    rows = await fetch(
         conn, "select run, due from delivery where order_id = %s and state = 'queued' order by run", order
     )
-    return dict(found)
+    return dict(rows)
 
 
 async def test_the_runs_after_one_that_is_ended_unsent_go_on(api, worker, stocked, ann):
@@ -134,16 +134,16 @@ async def test_what_no_provider_had_nobody_can_refill(api, worker, stocked, ann)
     order = await api.add(ann.key)
     assert await order_actions.complete(stocked, order, by(worker))
     worker.clock.forward(48 * 3600)
-    said = await api.ask("v2", ann.key, "refill", order=order)
-    assert ["error"] == list(said)
+    answer = await api.ask("v2", ann.key, "refill", order=order)
+    assert ["error"] == list(answer)
     assert [] == await fetch(stocked, "select * from refill")
 
 
 TOLD = "select canceled is not null from sandbox_order"
 
 
-@pytest.mark.parametrize(("act", "told"), [("cancel", True), ("partial", True), ("complete", False)])
-async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, worker, stocked, ann, act, told):
+@pytest.mark.parametrize(("act", "cancels"), [("cancel", True), ("partial", True), ("complete", False)])
+async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, worker, stocked, ann, act, cancels):
     order = await placed(api, worker, ann, "slow")
     acts = {
         "cancel": lambda: order_actions.cancel(stocked, order, by(worker)),
@@ -153,10 +153,10 @@ async def test_a_provider_is_told_of_what_it_is_not_to_deliver(api, worker, stoc
     assert await acts[act]()
     before = await settled(stocked, order)
     await worker.round(1)
-    assert [(told,)] == await fetch(stocked, TOLD)
+    assert [(cancels,)] == await fetch(stocked, TOLD)
     tale = await read_history(stocked, order)
     assert tale is not None
-    assert told is any(event.kind is EventCode.CANCEL_PASSED for event in tale.events)
+    assert cancels is any(event.kind is EventCode.CANCEL_PASSED for event in tale.events)
     await worker.round(3600)
     assert before == await settled(stocked, order), "what the provider says afterwards moves nothing"
     assert [] == await broken(stocked)
@@ -166,15 +166,15 @@ async def test_an_end_by_hand_is_not_told_as_the_providers_word(api, worker, sto
     order = await placed(api, worker, ann, "slow")
     await worker.round(3)
 
-    async def asked():
+    async def read_polls():
         tale = await read_history(stocked, order)
         assert tale is not None
         return [ENGLISH.event(one.kind, one.fields) for one in tale.events if one.kind is EventCode.ASKED_AFTER]
 
-    (before,) = await asked()
+    (before,) = await read_polls()
     assert before.startswith("last polled: ")
     assert await order_actions.cancel(stocked, order, by(worker))
-    assert ["last polled"] == await asked()
+    assert ["last polled"] == await read_polls()
 
 
 async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(lied_to, api, stocked, ann):
@@ -186,14 +186,14 @@ async def test_a_provider_that_refuses_to_cancel_what_has_ended_is_asked_once(li
     for _ in range(3):
         await worker.poller.pass_on_cancels(10)
         worker.clock.forward(60)
-    assert ["add", "cancel"] == [form["action"] for form in fake.asked]
+    assert ["add", "cancel"] == [form["action"] for form in fake.requests]
     assert ("canceled", CHARGE, 0, CHARGE) == (await settled(stocked, order))[:4]
 
 
-@pytest.mark.parametrize("said", [{"error": "Cancel is not available"}, (400, {"error": "Cancel is not available"})])
-async def test_a_refused_cancel_is_an_answer_whatever_its_status(lied_to, api, stocked, ann, said):
+@pytest.mark.parametrize("answer", [{"error": "Cancel is not available"}, (400, {"error": "Cancel is not available"})])
+async def test_a_refused_cancel_is_an_answer_whatever_its_status(lied_to, api, stocked, ann, answer):
     worker, fake = lied_to
-    fake.answers |= {"add": {"order": 5}, "cancel": said}
+    fake.answers |= {"add": {"order": 5}, "cancel": answer}
     order = await api.add(ann.key)
     await worker.send()
     assert await order_actions.cancel(stocked, order, by(worker))
@@ -206,12 +206,12 @@ async def test_a_provider_that_answers_nothing_clear_is_told_of_an_ended_order_f
     order = await api.add(ann.key)
     await worker.send()
     assert await order_actions.cancel(stocked, order, by(worker))
-    told = []
+    counts = []
     for _ in range(5):
         await worker.poller.pass_on_cancels(10)
-        told.append((len(fake.asked), (await monitoring.facts(stocked, worker.clock())).cancels.count))
+        counts.append((len(fake.requests), (await monitoring.facts(stocked, worker.clock())).cancels.count))
         worker.clock.forward(10 * 3600)
-    assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == told
+    assert [(2, 1), (3, 1), (4, 1), (4, 0), (4, 0)] == counts
 
 
 async def test_a_cancel_of_what_no_provider_took_waits_for_nobody(lied_to, api, stocked, ann):
@@ -330,14 +330,14 @@ async def test_an_odd_end_that_is_held_was_bought_and_is_not_sent_again(api, ann
 
 
 @pytest.mark.parametrize(
-    ("said", "kept_in", "booked"), [("USD", "USD", [(4_500,)]), ("INR", "USD", []), ("INR", "INR", [(4_500,)])]
+    ("currency", "kept_in", "booked"), [("USD", "USD", [(4_500,)]), ("INR", "USD", []), ("INR", "INR", [(4_500,)])]
 )
 async def test_what_a_delivery_cost_is_booked_at_the_rate_it_was_told_at(
-    lied_to, api, stocked, ann, said, kept_in, booked
+    lied_to, api, stocked, ann, currency, kept_in, booked
 ):
     worker, fake = lied_to
-    told = {"status": "In progress", "remains": "40", "charge": "0.045", "currency": said}
-    fake.answers |= {"add": {"order": 7}, "status": {"7": told}}
+    fields = {"status": "In progress", "remains": "40", "charge": "0.045", "currency": currency}
+    fake.answers |= {"add": {"order": 7}, "status": {"7": fields}}
     await stocked.execute("update provider set currency = %s", [kept_in])
     order = await api.add(ann.key)
     await worker.send()

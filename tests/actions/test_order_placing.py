@@ -94,7 +94,7 @@ async def test_an_idempotency_key_is_kept_with_its_order(api, ann, stocked, cloc
 
 async def test_a_mixed_crowd_gets_each_its_own_answer(api, stocked):
     rich, poor = await buyer(stocked), await buyer(stocked, "0.18")
-    asked: list[tuple[Buyer, dict[str, object]]] = [
+    requests: list[tuple[Buyer, dict[str, object]]] = [
         (rich, {"service": DEFAULT, "quantity": 100}),
         (poor, {"service": DEFAULT, "quantity": 100}),
         (rich, {"service": 999, "quantity": 100}),
@@ -102,47 +102,47 @@ async def test_a_mixed_crowd_gets_each_its_own_answer(api, stocked):
         (poor, {"service": DEFAULT, "quantity": 5}),
         (rich, {"service": DEFAULT, "quantity": 100, "idempotency_key": "k"}),
     ] * 20
-    said = await asyncio.gather(*(api.ask("v2", who.key, "add", link=LINK, **fields) for who, fields in asked))
-    told = [one.get("error", "order") for one in said]
+    answers = await asyncio.gather(*(api.ask("v2", who.key, "add", link=LINK, **fields) for who, fields in requests))
+    outcomes = [one.get("error", "order") for one in answers]
     rows = len(await fetch(stocked, "select from orders"))
-    assert ["order"] * 20 == told[0::6] == told[5::6]
-    assert (2, 18) == (told[1::6].count("order"), told[1::6].count("Not enough funds on balance"))
-    assert ["Incorrect service ID"] * 20 == told[2::6]
-    assert (1, 20) == (told[3::6].count("order"), len(told[3::6]))
-    assert ["Quantity less than minimal 10"] * 20 == told[4::6]
-    assert (1, 20 + 2 + 1 + 1) == (len({one["order"] for one in said[5::6]}), rows)
+    assert ["order"] * 20 == outcomes[0::6] == outcomes[5::6]
+    assert (2, 18) == (outcomes[1::6].count("order"), outcomes[1::6].count("Not enough funds on balance"))
+    assert ["Incorrect service ID"] * 20 == outcomes[2::6]
+    assert (1, 20) == (outcomes[3::6].count("order"), len(outcomes[3::6]))
+    assert ["Quantity less than minimal 10"] * 20 == outcomes[4::6]
+    assert (1, 20 + 2 + 1 + 1) == (len({one["order"] for one in answers[5::6]}), rows)
     assert 0 == await balance(stocked, poor.id)
     assert [] == await broken(stocked)
 
 
 async def test_two_panels_never_spend_the_same_money(database, stocked, ann):
-    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
-        said = await asyncio.gather(
-            *((one, other)[at % 2].ask("v2", ann.key, "add", service=8, link=LINK, quantity=10) for at in range(40))
+    async with open_api(database.app_url) as api, open_api(database.app_url) as other:
+        answers = await asyncio.gather(
+            *((api, other)[at % 2].ask("v2", ann.key, "add", service=8, link=LINK, quantity=10) for at in range(40))
         )
-    assert (10, 30) == (sum("order" in answer for answer in said), sum("error" in answer for answer in said))
+    assert (10, 30) == (sum("order" in answer for answer in answers), sum("error" in answer for answer in answers))
     assert 0 == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
 
 async def test_two_panels_give_one_idempotency_key_one_order(database, stocked, ann):
-    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
-        said = await asyncio.gather(
-            *((one, other)[at % 2].add(ann.key, idempotency_key=f"key {at % 5}") for at in range(60))
+    async with open_api(database.app_url) as api, open_api(database.app_url) as other:
+        answers = await asyncio.gather(
+            *((api, other)[at % 2].add(ann.key, idempotency_key=f"key {at % 5}") for at in range(60))
         )
-    assert (5, 5) == (len(set(said)), len(await fetch(stocked, "select from orders")))
+    assert (5, 5) == (len(set(answers)), len(await fetch(stocked, "select from orders")))
     assert [] == await broken(stocked)
 
 
 async def test_two_panels_let_one_order_hold_a_link(database, stocked, ann):
-    async with open_api(database.app_url) as one, open_api(database.app_url) as other:
-        said = await asyncio.gather(
+    async with open_api(database.app_url) as api, open_api(database.app_url) as other:
+        answers = await asyncio.gather(
             *(
-                (one, other)[at % 2].ask("v2", ann.key, "add", service=ONE_PER_LINK, link=LINK, quantity=10)
+                (api, other)[at % 2].ask("v2", ann.key, "add", service=ONE_PER_LINK, link=LINK, quantity=10)
                 for at in range(20)
             )
         )
-    assert 1 == sum("order" in answer for answer in said)
+    assert 1 == sum("order" in answer for answer in answers)
     assert [] == await broken(stocked)
 
 
@@ -163,12 +163,12 @@ async def test_a_customer_whose_row_is_held_waits_and_nobody_else_does(api, stoc
 async def test_a_customer_whose_row_stays_held_is_told_to_try_later_and_nothing_is_kept(api, stocked, database, ann):
     async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
         await rival.execute("select from customer where id = %s for update", [ann.id])
-        asked = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+        fields = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
         before = await books(stocked)
-        answer = await api.form("v2", asked)
+        answer = await api.form("v2", fields)
         assert (503, {"error": "Temporarily unavailable"}) == (answer.status, answer.said)
         assert before == await books(stocked)
-    assert 200 == (await api.form("v2", asked)).status
+    assert 200 == (await api.form("v2", fields)).status
 
 
 @pytest.mark.parametrize("round_", range(5))
@@ -179,11 +179,11 @@ async def test_a_cancel_against_a_claim_has_exactly_one_winner(api, stocked, dat
         async with await psycopg.AsyncConnection.connect(database.app_url) as worker:
             return await dispatch.claim(worker, clock(), clock(), timedelta(minutes=1), 10, [ProviderId(1)])
 
-    said, claimed = await asyncio.gather(api.ask("v2", ann.key, "cancel", orders=order), claim())
-    ((state, asked),) = await fetch(stocked, "select state, cancel_asked is not null from delivery")
-    assert [{"order": order, "cancel": 1}] == said
-    assert (("sending", True), 1) == ((state, asked), len(claimed)) or (("canceled", False), 0) == (
-        (state, asked),
+    answers, claimed = await asyncio.gather(api.ask("v2", ann.key, "cancel", orders=order), claim())
+    ((state, row),) = await fetch(stocked, "select state, cancel_asked is not null from delivery")
+    assert [{"order": order, "cancel": 1}] == answers
+    assert (("sending", True), 1) == ((state, row), len(claimed)) or (("canceled", False), 0) == (
+        (state, row),
         len(claimed),
     )
     assert (FUNDS if state == "canceled" else FUNDS - CHARGE) == await balance(stocked, ann.id)
@@ -199,7 +199,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
     ((stopped,),) = await fetch(stocked, keeping)
     os.kill(stopped, signal.SIGSTOP)
     try:
-        said = await api.form(
+        answer = await api.form(
             "v2", {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
         )
     finally:
@@ -209,7 +209,7 @@ async def test_what_a_stopped_backend_was_to_keep_is_not_kept_after_the_client_w
         return (stopped,) not in await fetch(stocked, keeping)
 
     await until(gone)
-    assert 503 == said.status
+    assert 503 == answer.status
     assert [(1,)] == await fetch(stocked, "select count(*) from orders")
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
@@ -227,16 +227,16 @@ async def test_beyond_the_lanes_bound_asks_are_refused_at_once(ann, stocked, dat
     ):
         await api.add(ann.key)
         await rival.execute("lock table customer in exclusive mode")
-        asked = [asyncio.create_task(api.add(ann.key, FREE, link=f"{LINK}/{at}")) for at in range(2_100)]
-        refused, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        requests = [asyncio.create_task(api.add(ann.key, FREE, link=f"{LINK}/{at}")) for at in range(2_100)]
+        refused, waiting = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
         while len(refused) < 2_100 - 2_048:
             more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             refused |= more
         await rival.rollback()
-        said = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*requests, return_exceptions=True)
     assert 2_100 - 2_048 == len(refused)
     assert all("Temporarily unavailable" in str(one.exception()) for one in refused)
-    assert 2_048 == sum(isinstance(one, int) for one in said)
+    assert 2_048 == sum(isinstance(one, int) for one in answers)
     assert [] == await broken(stocked)
 
 
@@ -248,21 +248,21 @@ async def test_a_customer_whose_row_is_held_is_refused_within_five_seconds_and_o
     bob = await buyer(stocked)
     own = {who.key: [await api.add(who.key) for _ in range(2)] for who in (ann, bob)}
 
-    def asked(who, at):
+    def send(who, at):
         keys = {"idempotency_key": f"{at}"} if at % 2 else {}
-        told = {"service": DEFAULT, "link": f"{LINK}/{at}", "quantity": 100} | keys if action == "add" else {}
-        told |= {"orders": own[who.key][at % 2]} if action != "add" else {}
-        return api.form("v2", {"key": who.key, "action": action, **told})
+        fields = {"service": DEFAULT, "link": f"{LINK}/{at}", "quantity": 100} | keys if action == "add" else {}
+        fields |= {"orders": own[who.key][at % 2]} if action != "add" else {}
+        return api.form("v2", {"key": who.key, "action": action, **fields})
 
     async with await psycopg.AsyncConnection.connect(database.app_url) as rival:
         await rival.execute("select from customer where id = %s for update", [ann.id])
         await rival.execute("select from orders where customer_id = %s for update", [ann.id])
-        refused = [asyncio.create_task(asked(ann, at)) for at in range(20)]
+        refused = [asyncio.create_task(send(ann, at)) for at in range(20)]
         for at in range(20):
-            assert 200 == (await asked(bob, at)).status
+            assert 200 == (await send(bob, at)).status
         assert {503} == {answer.status for answer in await asyncio.gather(*refused)}
         await rival.rollback()
-    assert 200 == (await asked(ann, 1)).status
+    assert 200 == (await send(ann, 1)).status
     assert [] == await broken(stocked)
 
 

@@ -141,10 +141,10 @@ async def test_a_rule_and_a_service_that_it_prohibits_never_pass_each_other(stoc
     assert 1 == len(sold) + len(ruled)
 
 
-async def _save_elsewhere(database, one):
+async def _save_elsewhere(database, service):
     connection = await connect(database.app_url)
     try:
-        return await save_services(connection, [one], by=acting(now()))
+        return await save_services(connection, [service], by=acting(now()))
     finally:
         await connection.close()
 

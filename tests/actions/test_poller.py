@@ -55,7 +55,7 @@ async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("answer", "stored"),
     [
         ({"status": "In progress", "remains": "101", "start_count": "7"}, ("in_progress", None, 7)),
         ({"status": "inprogress", "remains": -1, "start_count": None}, ("in_progress", None, None)),
@@ -64,20 +64,20 @@ async def test_what_cannot_be_understood_changes_nothing(api, ann, stocked, lied
         ({"status": "Processing", "remains": 40, "start_count": "1,234"}, ("processing", 40, 1234)),
     ],
 )
-async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, said, kept):
+async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, answer, stored):
     worker, fake = lied_to
     fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
     await worker.send()
-    await follow_once(worker, fake, {"7": said})
-    state_, remains, start = kept
-    assert [(state_, 100 if remains is None else remains, start)] == await fetch(
+    await follow_once(worker, fake, {"7": answer})
+    expected, remains, start = stored
+    assert [(expected, 100 if remains is None else remains, start)] == await fetch(
         stocked, "select state, remains, start_count from delivery"
     )
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         {"status": "Partial", "remains": "101"},
         {"status": "Partial", "remains": "0"},
@@ -86,12 +86,12 @@ async def test_a_providers_word_is_bounded(api, ann, stocked, lied_to, said, kep
         {"status": "Canceled", "remains": "999"},
     ],
 )
-async def test_an_end_that_cannot_be_believed_goes_to_the_operator(api, ann, stocked, lied_to, said):
+async def test_an_end_that_cannot_be_believed_goes_to_the_operator(api, ann, stocked, lied_to, answer):
     worker, fake = lied_to
     fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
     await worker.send()
-    await follow_once(worker, fake, {"7": said})
+    await follow_once(worker, fake, {"7": answer})
     assert "held" == await state(stocked, order)
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     assert 0 == await worker.follow()
@@ -110,7 +110,7 @@ async def test_a_partial_package_goes_to_the_operator(api, ann, stocked, lied_to
 @pytest.mark.parametrize("charge", ["1e99", "99999999999999", "-5", "NaN", "0.000000000000000001"])
 async def test_a_mad_cost_neither_stops_the_order_nor_its_neighbours(api, ann, stocked, lied_to, charge):
     worker, fake = lied_to
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     for _ in range(2):
         await api.add(ann.key)
     await worker.send()
@@ -122,32 +122,32 @@ async def test_a_mad_cost_neither_stops_the_order_nor_its_neighbours(api, ann, s
 
 async def test_ids_swapped_or_repeated_in_an_answer_are_read_by_their_names(api, ann, stocked, lied_to):
     worker, fake = lied_to
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     first, second = await api.add(ann.key), await api.add(ann.key)
     await worker.send()
-    said = [
+    answers = [
         {"order": 2, "status": "Completed", "remains": 0},
         {"order": 3, "status": "Completed", "remains": 0},
         {"order": 1, "status": "Partial", "remains": 50},
     ]
-    await follow_once(worker, fake, said)
+    await follow_once(worker, fake, answers)
     theirs = dict(await fetch(stocked, "select order_id, provider_order from attempt"))
-    told = {
+    rows = {
         theirs[order]: (await fetch(stocked, "select state from orders where id = %s", order))[0][0] for order in theirs
     }
-    assert {"1": "partial", "2": "completed"} == told
+    assert {"1": "partial", "2": "completed"} == rows
     assert {first, second} == set(theirs)
 
 
 async def test_a_hundred_ids_are_asked_for_at_a_time(api, ann, stocked, lied_to):
     worker, fake = lied_to
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     for _ in range(130):
         await api.add(ann.key, quantity=10)
     await worker.send()
-    fake.asked.clear()
+    fake.requests.clear()
     await follow_once(worker, fake, {})
-    assert [30, 100] == sorted(len(form["orders"].split(",")) for form in fake.asked)
+    assert [30, 100] == sorted(len(form["orders"].split(",")) for form in fake.requests)
 
 
 async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, lied_to, clock):
@@ -156,15 +156,15 @@ async def test_an_older_answer_never_overwrites_a_newer_one(api, ann, stocked, l
     await api.add(ann.key)
     await worker.send()
     clock.forward(100)
-    asked = clock()
+    asked_at = clock()
     async with stocked.transaction():
-        late = (await progress_rows.claim(stocked, asked, asked, 10))[0]
+        late = (await progress_rows.claim(stocked, asked_at, asked_at, 10))[0]
     clock.forward(1)
     fake.answers["status"] = {"7": {"status": "In progress", "remains": "10"}}
     await worker.follow()
-    stale = poller.build_result(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked, clock())
+    stale = poller.build_result(late, StatusReport(status=OrderStatus.PENDING, remains=100), asked_at, clock())
     async with stocked.transaction():
-        await poller.record(stocked, [stale], asked, clock())
+        await poller.record(stocked, [stale], asked_at, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
@@ -180,15 +180,15 @@ async def test_an_answer_without_news_takes_nothing_back_that_was_learned_while_
     async with stocked.transaction():
         first = (await progress_rows.claim(stocked, first_asked, first_asked, 10))[0]
     clock.forward(100)
-    asked = clock()
+    requested = clock()
     async with stocked.transaction():
-        second = (await progress_rows.claim(stocked, asked, asked, 10))[0]
+        second = (await progress_rows.claim(stocked, requested, requested, 10))[0]
     moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
-    answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), asked))
+    answers = ((first, moving, first_asked), (second, UnreadAnswer("Teapot"), requested))
     for followee, report, asked_at in answers:
         async with stocked.transaction():
-            told = poller.build_result(followee, report, asked_at, clock())
-            await poller.record(stocked, [told], asked_at, clock())
+            result = poller.build_result(followee, report, asked_at, clock())
+            await poller.record(stocked, [result], asked_at, clock())
     assert [("in_progress", 10)] == await fetch(stocked, "select state, remains from delivery")
 
 
@@ -200,15 +200,17 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
     first, second = [await api.add(ann.key, link=f"{LINK}/{at}") for at in range(2)]
     await worker.send()
     clock.forward(100)
-    asked = clock()
-    followees = await progress_rows.claim(stocked, asked, asked, 10)
+    asked_at = clock()
+    followees = await progress_rows.claim(stocked, asked_at, asked_at, 10)
     moving = StatusReport(status=OrderStatus.IN_PROGRESS, remains=10)
-    told = [poller.build_result(one, moving, asked, asked) for one in sorted(followees, key=lambda one: -one.order)]
+    results = [
+        poller.build_result(one, moving, asked_at, asked_at) for one in sorted(followees, key=lambda one: -one.order)
+    ]
     recorder, holder = [await connect(database.app_url) for _ in range(2)]
 
     async def record():
         async with recorder.transaction():
-            await poller.record(recorder, told, asked, asked)
+            await poller.record(recorder, results, asked_at, asked_at)
 
     async def waits():
         return await fetch(
@@ -229,16 +231,16 @@ async def test_who_waits_for_a_delivery_holds_none_behind_it(api, ann, stocked, 
 
 
 @pytest.mark.parametrize(
-    ("said", "unfinished"), [("50", [50]), ("100", [100]), ("1000", [1000]), ("0", []), ("-3", []), ("", [])]
+    ("report", "unfinished"), [("50", [50]), ("100", [100]), ("1000", [1000]), ("0", []), ("-3", []), ("", [])]
 )
 async def test_completed_with_something_left_is_earned_in_full_and_told_to_the_operator(
-    api, ann, stocked, lied_to, clock, said, unfinished
+    api, ann, stocked, lied_to, clock, report, unfinished
 ):
     worker, fake = lied_to
     fake.answers["add"] = {"order": 7}
     order = await api.add(ann.key)
     await worker.send()
-    answer = {"status": "Completed", "remains": said, "charge": "0.05", "currency": "USD"}
+    answer = {"status": "Completed", "remains": report, "charge": "0.05", "currency": "USD"}
     for _ in range(2):
         await follow_once(worker, fake, {"7": answer})
     assert [("completed", 0, CHARGE)] == await fetch(stocked, "select state, remains, earned from orders")

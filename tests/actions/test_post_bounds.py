@@ -25,7 +25,7 @@ async def refused(conn):
     return [(theirs, state) for theirs, state, _ in await posts(conn) if state in ("beyond", "expired")]
 
 
-async def told(conn, number, code):
+async def find_posts(conn, number, code):
     story = await order_events.read_history(conn, number)
     assert story is not None
     assert all(ENGLISH.event_with_run(story.runs, event.kind, event.fields) for event in story.events)
@@ -33,7 +33,7 @@ async def told(conn, number, code):
 
 
 @pytest.mark.parametrize(
-    ("asked", "due"),
+    ("ordered", "due"),
     [
         ({"posts": 1}, 1),
         ({"posts": 3}, 3),
@@ -44,16 +44,16 @@ async def told(conn, number, code):
         ({}, 50),
     ],
 )
-async def test_no_more_posts_are_charged_than_were_ordered(api, ann, stocked, lied_to, asked, due):
+async def test_no_more_posts_are_charged_than_were_ordered(api, ann, stocked, lied_to, ordered, due):
     worker, fake = lied_to
-    number = await subscribed(api, ann, worker, fake, **asked)
+    number = await subscribed(api, ann, worker, fake, **ordered)
     for _ in range(2):
         await look(worker, fake, listed(50))
     assert [str(theirs) for theirs in range(501, 501 + due)] == [row[0] for row in await children(stocked)]
     assert FUNDS - due * 10 * UNIT == await balance(stocked, ann.id)
     beyond = [str(theirs) for theirs in range(501 + due, 551)]
     assert [(theirs, "beyond") for theirs in beyond] == await refused(stocked)
-    assert beyond == await told(stocked, number, EventCode.POST_BEYOND)
+    assert beyond == await find_posts(stocked, number, EventCode.POST_BEYOND)
     assert len(beyond) == (await monitoring.facts(stocked, worker.clock())).refused_posts.count
     assert "active" == await state_of(stocked, number)
     assert [] == await broken(stocked)
@@ -92,7 +92,7 @@ async def test_a_provider_that_makes_more_than_was_ordered_is_asked_to_stop_once
     for _ in range(3):
         await look(worker, fake, listed(3))
         await worker.poller.pass_on_cancels(10)
-    assert ["500"] == [form.get("orders", form.get("order")) for form in fake.asked if form["action"] == "cancel"]
+    assert ["500"] == [form.get("orders", form.get("order")) for form in fake.requests if form["action"] == "cancel"]
     await look(worker, fake, listed(3), status="Canceled")
     assert ("canceled", 1) == (await state_of(stocked, number), len(await children(stocked)))
     assert [] == await broken(stocked)
@@ -109,7 +109,7 @@ async def test_posts_after_a_subscription_expired_are_refused(api, ann, stocked,
     await look(worker, fake, listed(3))
     assert ([("503", "expired")], ["503"]) == (
         await refused(stocked),
-        await told(stocked, number, EventCode.POST_EXPIRED),
+        await find_posts(stocked, number, EventCode.POST_EXPIRED),
     )
     assert FUNDS - 20 * UNIT == await balance(stocked, ann.id)
     assert [(True,)] == await fetch(
@@ -133,9 +133,9 @@ async def test_a_provider_that_lists_posts_without_end_is_asked_no_more_and_told
         one.order for one in await list_waiting_deliveries(stocked, frozenset({"held"}), worker.clock(), 10)
     ]
     assert 1 == await worker.poller.pass_on_cancels(10)
-    fake.asked.clear()
+    fake.requests.clear()
     await look(worker, fake, listed(50, first=701))
-    assert (90, []) == (len(await posts(stocked)), fake.asked)
+    assert (90, []) == (len(await posts(stocked)), fake.requests)
     story = await order_events.read_history(stocked, number)
     assert story is not None
     (event,) = [event for event in story.events if event.kind is EventCode.POSTS_WITHOUT_END]

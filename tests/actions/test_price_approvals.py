@@ -12,13 +12,13 @@ from opensmm.domain.operator_refusals import OperatorRefusal, RefusalCode
 
 
 @pytest.mark.parametrize(
-    ("told", "rate"), [({"rate": Decimal("2.5")}, "2.5"), ({"margin": Decimal(50)}, "1.8000"), ({}, "0.90")]
+    ("options", "rate"), [({"rate": Decimal("2.5")}, "2.5"), ({"margin": Decimal(50)}, "1.8000"), ({}, "0.90")]
 )
-async def test_an_approval_may_take_a_new_price(stocked, upstream, told, rate):
+async def test_an_approval_may_take_a_new_price(stocked, upstream, options, rate):
     await again(upstream, line(), line(8))
     await again(upstream, line(rate="1.20"), line(8))
-    (one,) = await price_sync.approve(stocked, [ServiceId(DEFAULT)], **told, by=acting(now(), "boss"))
-    assert (Decimal(rate), True) == (one.rate, one.sold)
+    (service,) = await price_sync.approve(stocked, [ServiceId(DEFAULT)], **options, by=acting(now(), "boss"))
+    assert (Decimal(rate), True) == (service.rate, service.sold)
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "1000000000"])

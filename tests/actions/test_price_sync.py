@@ -34,8 +34,8 @@ UNKNOWN = {"error": "Incorrect service ID"}
 
 
 async def stands(conn, number=DEFAULT):
-    (one,) = await prices.services(conn, [ServiceId(number)])
-    return one.cost, one.halted
+    (service,) = await prices.services(conn, [ServiceId(number)])
+    return service.cost, service.halted
 
 
 async def listed(api, ann):
@@ -53,10 +53,10 @@ async def test_a_sync_reads_the_list_when_its_turn_has_come_and_not_before(stock
     assert 0 == await worker.price_sync.step()
     worker.clock.forward(60)
     assert 1 == await worker.price_sync.step()
-    assert 2 == sum(one["action"] == "services" for one in fake.asked)
+    assert 2 == sum(one["action"] == "services" for one in fake.requests)
     assert (Decimal("0.60"), None) == await stands(stocked)
-    told = await fetch(stocked, "select cost, agreed, off from route where provider_id = %s", provider)
-    assert [(Decimal("0.60"), Decimal("0.60"), None)] * 2 == told
+    rows = await fetch(stocked, "select cost, agreed, off from route where provider_id = %s", provider)
+    assert [(Decimal("0.60"), Decimal("0.60"), None)] * 2 == rows
     assert worker.clock() == (await synced.read_terms(stocked, provider)).synced
 
 
@@ -67,7 +67,7 @@ async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, 
     await worker.housekeeper.step()
     await other.housekeeper.step()
     assert [1, 1] == list(await asyncio.gather(worker.price_sync.step(), other.price_sync.step()))
-    assert {KEY, OTHER_KEY} == {one["key"] for one in fake.asked}
+    assert {KEY, OTHER_KEY} == {one["key"] for one in fake.requests}
     assert 0 == await worker.price_sync.step()
     await other.close()
 
@@ -75,7 +75,7 @@ async def test_providers_take_turns_and_two_workers_read_no_list_twice(stocked, 
 async def test_a_provider_that_is_not_to_be_followed_is_not_read(stocked, upstream):
     worker, fake, provider = upstream
     await stocked.execute("update provider set sync_every_min = 0 where id = %s", [provider])
-    assert (0, []) == (await worker.price_sync.step(), fake.asked)
+    assert (0, []) == (await worker.price_sync.step(), fake.requests)
 
 
 async def test_what_waited_for_a_disabled_provider_goes_out_at_no_cost_of_weeks_ago(stocked, upstream, api, ann):
@@ -87,16 +87,22 @@ async def test_what_waited_for_a_disabled_provider_goes_out_at_no_cost_of_weeks_
     await stocked.execute("update provider set enabled = true where id = %s", [provider])
     await worker.housekeeper.step()
     await worker.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.requests))
 
 
 async def test_range_and_flags_follow_and_the_price_stays_the_operators(stocked, upstream, api, ann):
     assert 1 == await again(upstream, line(min=50, max=500, refill=False), line(8))
-    (one,) = await prices.services(stocked, [ServiceId(DEFAULT)])
-    assert (50, 500, False, True, Decimal("0.90")) == (one.min, one.max, one.refill, one.cancel, one.rate)
+    (service,) = await prices.services(stocked, [ServiceId(DEFAULT)])
+    assert (50, 500, False, True, Decimal("0.90")) == (
+        service.min,
+        service.max,
+        service.refill,
+        service.cancel,
+        service.rate,
+    )
     await fresh(api)
     assert "50" == next(
-        one["min"] for one in await api.ask("v2", ann.key, "services") if int(one["service"]) == DEFAULT
+        service["min"] for service in await api.ask("v2", ann.key, "services") if int(service["service"]) == DEFAULT
     )
     query = "select actor_kind, subject, detail from audit where action = 'service.sync'"
     changes = {"min": [10, 50], "max": [10_000, 500], "refill": [True, False]}
@@ -124,7 +130,7 @@ async def test_an_order_for_what_went_is_held_and_goes_out_when_it_is_back(stock
     order = await api.add(ann.key)
     await again(upstream, line(8))
     await worker.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.requests))
     await again(upstream, line(), line(8))
     assert "queued" == await state(stocked, order)
     await worker.send()
@@ -141,7 +147,7 @@ async def test_a_route_that_went_is_left_out_while_another_serves(stocked, upstr
     await fresh(api)
     order = await api.add(ann.key)
     await worker.send()
-    assert ("pending", "9") == (await state(stocked, order), fake.asked[-1]["service"])
+    assert ("pending", "9") == (await state(stocked, order), fake.requests[-1]["service"])
 
 
 async def test_another_type_is_never_sold_in_the_wrong_shape(stocked, upstream, api, ann):
@@ -151,7 +157,7 @@ async def test_another_type_is_never_sold_in_the_wrong_shape(stocked, upstream, 
     await again(upstream, line(type="Package", min=1, max=1), line(8))
     assert Halt.TYPE is (await stands(stocked))[1]
     await worker.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.requests))
 
 
 async def test_a_list_that_arrives_after_a_newer_one_was_taken_over_changes_nothing(stocked, upstream, database):
@@ -197,8 +203,8 @@ async def test_two_edits_of_how_a_provider_is_followed_undo_nothing_of_each_othe
             )
 
     await asyncio.gather(edit(price_share=7), edit(margin=Decimal(9)), edit(decimals=2), edit(sync_every_min=60))
-    kept = await synced.read_terms(stocked, provider)
-    assert (60, 7, Decimal(9), 2) == (kept.sync_every_min, kept.price_share, kept.margin, kept.decimals)
+    terms = await synced.read_terms(stocked, provider)
+    assert (60, 7, Decimal(9), 2) == (terms.sync_every_min, terms.price_share, terms.margin, terms.decimals)
 
 
 BAD_LISTS = {
@@ -209,12 +215,12 @@ BAD_LISTS = {
 }
 
 
-@pytest.mark.parametrize("told", BAD_LISTS.values(), ids=BAD_LISTS)
-async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_confirmed(stocked, upstream, told):
+@pytest.mark.parametrize("arguments", BAD_LISTS.values(), ids=BAD_LISTS)
+async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_confirmed(stocked, upstream, arguments):
     worker, _, provider = upstream
     await again(upstream, line(), line(8))
     before = await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
-    assert 0 == await again(upstream, *told)
+    assert 0 == await again(upstream, *arguments)
     assert (Decimal("0.60"), None) == await stands(stocked)
     assert before == await fetch(stocked, "select * from offer union all select * from offer order by 1, 2")
     assert isinstance((await synced.read_terms(stocked, provider)).sync_fault, ListDoubt)
@@ -223,8 +229,8 @@ async def test_a_list_that_would_empty_the_shop_is_not_believed_until_it_is_conf
         await price_sync.take_over(stocked, provider, offered, asked_at=worker.clock(), by=acting(worker.clock()))
     assert RefusalCode.PRICE_LIST_DOUBTED is refused.value.code
     assert refused.value.fields["why"].code in (DoubtCode.EMPTY, DoubtCode.LACKS_SERVICES)
-    told = {"asked_at": worker.clock(), "by": acting(worker.clock())}
-    await price_sync.take_over(stocked, provider, offered, confirmed=True, **told)
+    arguments = {"asked_at": worker.clock(), "by": acting(worker.clock())}
+    await price_sync.take_over(stocked, provider, offered, confirmed=True, **arguments)
     assert None is not (await stands(stocked))[1]
     assert "" == (await synced.read_terms(stocked, provider)).sync_fault
 
@@ -269,10 +275,10 @@ async def test_prices_follow_where_terms_are_kept(stocked, upstream):
     await again(upstream, line(), line(8))
     wanted = FollowingSettings(price_share=10, margin=Decimal(50), added=Decimal("0.01"), decimals=3)
     await price_sync.set_following(stocked, provider, wanted, confirmed=True, by=acting(now(), "boss"))
-    assert [Decimal("0.910")] == [one.rate for one in await prices.services(stocked, [ServiceId(DEFAULT)])]
+    assert [Decimal("0.910")] == [service.rate for service in await prices.services(stocked, [ServiceId(DEFAULT)])]
     await again(upstream, line(rate="0.65"), line(8, rate="0.70"))
-    one, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])
-    assert (Decimal("0.985"), None) == (one.rate, one.halted)
+    service, other = await prices.services(stocked, [ServiceId(DEFAULT), ServiceId(PLAIN)])
+    assert (Decimal("0.985"), None) == (service.rate, service.halted)
     assert (Decimal("0.910"), Halt.QUARANTINE) == (other.rate, other.halted)
     assert [("boss",)] == await fetch(stocked, "select actor from audit where action = 'provider.follow'")
 
@@ -319,8 +325,8 @@ async def test_what_costs_more_than_the_customer_pays_is_neither_listed_nor_sold
     assert (True, False) == (DEFAULT in await listed(api, ann), DEFAULT in await listed(api, ben))
     assert UNKNOWN == await api.ask("v2", ben.key, "add", service=DEFAULT, link=LINK, quantity=100)
     assert [(10_000_000,)] == await fetch(stocked, "select balance from customer where id = %s", ben.id)
-    (told,) = await synced.below_cost(stocked, 10)
-    assert (DEFAULT, "cheap", Decimal("0.60")) == (told.service, told.price_list, told.cost)
+    (losing,) = await synced.below_cost(stocked, 10)
+    assert (DEFAULT, "cheap", Decimal("0.60")) == (losing.service, losing.price_list, losing.cost)
     await api.add(ann.key)
     await price_lists.keep(stocked, cheap, {ServiceId(DEFAULT): Decimal("0.60")})
     await fresh(api)
@@ -338,7 +344,7 @@ async def test_orders_below_cost_are_taken_and_held_where_the_operator_says_so(s
     assert ["held", "held"] == [await state(stocked, order) for order in (first, second)]
     assert (9_000, 0) == (
         (await fetch(stocked, "select charge from orders where id = %s", first))[0][0],
-        sum(one["action"] == "add" for one in fake.asked),
+        sum(one["action"] == "add" for one in fake.requests),
     )
     by = By(actor("boss"), "to keep my word", worker.clock())
     assert await order_actions.resend(stocked, OrderId(first), None, "", by)
@@ -375,7 +381,7 @@ async def test_a_cost_that_rises_between_the_order_and_its_sending_holds_it(stoc
     order = await api.add(ann.key)
     await again(upstream, line(rate="0.91"), line(8))
     await worker.send()
-    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.asked))
+    assert ("held", 0) == (await state(stocked, order), sum(one["action"] == "add" for one in fake.requests))
     await again(upstream, line(rate="0.90"), line(8))
     await worker.send()
     assert "pending" == await state(stocked, order)
@@ -391,7 +397,7 @@ async def test_a_dear_route_is_passed_over_and_a_refusal_does_not_lead_to_it(sto
     order = await api.add(ann.key)
     fake.answers["add"] = {"error": "Bad link"}
     await worker.send()
-    sent = [one["service"] for one in fake.asked if one["action"] == "add"]
+    sent = [one["service"] for one in fake.requests if one["action"] == "add"]
     assert (["7"], "canceled") == (sent, await state(stocked, order))
     assert [] == await broken(stocked)
 
@@ -433,8 +439,8 @@ async def test_routes_that_are_edited_keep_how_they_stand_and_are_judged_at_once
         both = [seven, nine]
         await set_routes_in_transaction(stocked, ServiceId(DEFAULT), both, by_cost=False, by=acting(now()))
     assert (Decimal("0.50"), None) == await stands(stocked)
-    told = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
-    assert [("moved",), (None,)] == told
+    rows = await fetch(stocked, "select off from route where service_id = %s order by position", DEFAULT)
+    assert [("moved",), (None,)] == rows
 
 
 async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(api, stocked, upstream, ann):
@@ -442,18 +448,18 @@ async def test_a_line_that_cannot_be_read_is_the_reason_and_not_that_it_is_gone(
     await worker.price_sync.step()
     assert 1 == await again(upstream, line(rate="on request"), line(8))
     assert (None, Halt.GONE) == await stands(stocked)
-    (kept,) = await fetch(stocked, "select unread::jsonb from route where unread is not null")
-    assert ({"code": "no_rate", "rate": "on request"},) == kept
+    (row,) = await fetch(stocked, "select unread::jsonb from route where unread is not null")
+    assert ({"code": "no_rate", "rate": "on request"},) == row
     _, findings = await monitoring.inspect_panel(stocked, PEPPER, worker.clock(), private=True)
-    (found,) = [one for one in findings if one.name == "unread"]
+    (finding,) = [one for one in findings if one.name == "unread"]
     why = LineFault(LineCode.NO_RATE, {"rate": "on request"})
-    assert ({"service": DEFAULT, "why": why},) == found.fields["named"]
-    assert f"{DEFAULT}: it has no readable rate: “on request”" in ENGLISH.health_finding(found)[0]
+    assert ({"service": DEFAULT, "why": why},) == finding.fields["named"]
+    assert f"{DEFAULT}: it has no readable rate: “on request”" in ENGLISH.health_finding(finding)[0]
     # What was kept in words before there were codes is told as not understood.
     await stocked.execute("update route set unread = 'has no rate' where unread is not null")
     _, findings = await monitoring.inspect_panel(stocked, PEPPER, worker.clock(), private=True)
-    (found,) = [one for one in findings if one.name == "unread"]
-    assert ({"service": DEFAULT, "why": LineFault(LineCode.UNREAD)},) == found.fields["named"]
+    (finding,) = [one for one in findings if one.name == "unread"]
+    assert ({"service": DEFAULT, "why": LineFault(LineCode.UNREAD)},) == finding.fields["named"]
     assert 1 == await again(upstream, line(rate="0,65"), line(8))
     assert (Decimal("0.65"), None) == await stands(stocked)
     assert [] == await fetch(stocked, "select from route where unread is not null")

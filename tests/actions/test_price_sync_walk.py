@@ -32,11 +32,11 @@ class Walk:
 
     async def list(self):
         rates = {theirs: Decimal(self.dice.randint(40, 160)) / 100 for theirs in ("7", "8", "9")}
-        told = [line(theirs, rate=str(rate)) for theirs, rate in rates.items() if self.dice.random() < 0.9]
+        lines = [line(theirs, rate=str(rate)) for theirs, rate in rates.items() if self.dice.random() < 0.9]
         if self.dice.random() < 0.1:
-            told = [one | {"type": self.dice.choice(["Package", "?"])} for one in told]
-        if await again(self.upstream, *told):
-            self.costs |= {one["service"]: Decimal(one["rate"]) for one in told if one["type"] == "Default"}
+            lines = [one | {"type": self.dice.choice(["Package", "?"])} for one in lines]
+        if await again(self.upstream, *lines):
+            self.costs |= {one["service"]: Decimal(one["rate"]) for one in lines if one["type"] == "Default"}
 
     async def place(self):
         number = self.dice.choice([DEFAULT, PLAIN])

@@ -42,8 +42,8 @@ async def audited(conn, provider):
 
 async def test_a_provider_is_added_with_what_it_begins_with_and_edited_field_by_field(stocked, far):
     row, _ = far
-    (kept,) = [one for one in await rows.providers(stocked) if one.id == row.id]
-    assert row == kept
+    (stored,) = [one for one in await rows.providers(stocked) if one.id == row.id]
+    assert row == stored
     assert ("v2", "USD", Decimal(1), 16, 0, None, True) == (
         row.dialect, row.currency, row.exchange_rate, row.concurrency, row.calls_per_second, row.adds_at_a_time,
         row.enabled,
@@ -54,8 +54,8 @@ async def test_a_provider_is_added_with_what_it_begins_with_and_edited_field_by_
     assert ("Farther", 3, False) == (edit.after.name, edit.after.concurrency, edit.after.enabled)
     added, edited = await audited(stocked, row.id)
     assert ("ann", "provider.add", [None, "Far"]) == (*added[:2], added[2]["name"])
-    told = {"name": ["Far", "Farther"], "concurrency": [16, 3], "enabled": [True, False], "key": ["(withheld)"] * 2}
-    assert ("provider.edit", told) == edited[1:]
+    fields = {"name": ["Far", "Farther"], "concurrency": [16, 3], "enabled": [True, False], "key": ["(withheld)"] * 2}
+    assert ("provider.edit", fields) == edited[1:]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ async def test_a_provider_that_does_not_answer_is_a_refusal_with_the_reason(stoc
     with pytest.raises(OperatorRefusal) as refused:
         await provider_check.read_balance(stocked, "Far", CALLS, by=acting(now()))
     why = CallFault(CallCode.HTTP_STATUS, {"status": 502, "words": "down"})
-    told = {"provider": row.id, "provider_name": "Far", "why": why}
-    assert (RefusalCode.PROVIDER_UNANSWERED, told) == (refused.value.code, refused.value.fields)
+    fields = {"provider": row.id, "provider_name": "Far", "why": why}
+    assert (RefusalCode.PROVIDER_UNANSWERED, fields) == (refused.value.code, refused.value.fields)
     (tried,) = await provider_check.check_provider(stocked, "Far", CALLS, anywhere=False, by=acting(now()))
     assert why == tried.fault
     assert 1 == len(await audited(stocked, row.id))

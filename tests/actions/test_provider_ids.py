@@ -41,8 +41,8 @@ async def test_an_id_is_kept_and_asked_for_as_it_was_written(api, upstream, stoc
 
 async def test_an_id_that_differs_in_zeros_alone_is_another_orders(api, upstream, stocked, ann):
     worker, fake, _ = upstream
-    told = iter(["7001", "0007001"])
-    fake.answers["add"] = lambda form: {"order": next(told)}
+    ids = iter(["7001", "0007001"])
+    fake.answers["add"] = lambda form: {"order": next(ids)}
     for _ in range(2):
         await api.add(ann.key)
         await worker.send()
@@ -60,15 +60,15 @@ async def test_evidence_knows_an_order_by_any_spelling_of_its_id(api, upstream, 
 
 
 async def test_evidence_asks_in_the_spelling_of_the_neighbours():
-    asked = []
+    requests = []
 
     class Provider:
         async def look_ups(self, orders):
-            asked.extend(orders)
+            requests.extend(orders)
             return [None] * len(orders)
 
     provider: Any = Provider()
     await unsure._look_up(provider, unsure.IdQuestion(ProviderId(1), 7000, (7001, 7002), width=7))
-    assert ["0007000", "0007001", "0007002"] == asked
+    assert ["0007000", "0007001", "0007002"] == requests
     inquiry = unsure.ProviderInquiry(ProviderId(1), {}, UnsureCase((), {}, {}), {}, (), False, width=7)
     assert "0007001" == unsure._format_provider_id(inquiry, Judgement(Conclusion.BOUGHT, 7001))

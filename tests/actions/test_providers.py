@@ -41,8 +41,8 @@ async def fake(stocked, database, clock):
 
 
 async def row(conn, provider):
-    (found,) = [one for one in await rows.providers(conn) if one.id == provider]
-    return found
+    (found_row,) = [one for one in await rows.providers(conn) if one.id == provider]
+    return found_row
 
 
 async def edit(conn, provider, key="", **changes):
@@ -58,19 +58,19 @@ async def test_silences_in_a_row_close_a_provider_off_and_one_call_tells_whether
     for at in range(FAILURES_BEFORE_PAUSE):
         await api.add(ann.key, link=f"{LINK}/{at}")
         await worker.send()
-    kept = await row(stocked, provider)
-    assert (FAILURES_BEFORE_PAUSE, clock() + timedelta(seconds=1)) == (kept.failures, kept.resting_until)
-    said: dict[str, str | int] = {"status": 502, "words": "<html>Bad Gateway</html>"}
-    assert CallFault(CallCode.HTTP_STATUS, said) == kept.fault
+    stored = await row(stocked, provider)
+    assert (FAILURES_BEFORE_PAUSE, clock() + timedelta(seconds=1)) == (stored.failures, stored.resting_until)
+    fields: dict[str, str | int] = {"status": 502, "words": "<html>Bad Gateway</html>"}
+    assert CallFault(CallCode.HTTP_STATUS, fields) == stored.fault
     waiting = [await api.add(ann.key, link=f"{LINK}/waiting/{at}") for at in range(3)]
     assert 0 == await worker.send()
     clock.forward(1)
     assert 1 == await worker.send()
     assert (FAILURES_BEFORE_PAUSE + 1, 60) == (
-        (kept := await row(stocked, provider)).failures,
-        (kept.resting_until - clock()).total_seconds(),
+        (stored := await row(stocked, provider)).failures,
+        (stored.resting_until - clock()).total_seconds(),
     )
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     clock.forward(60)
     assert 1 == await worker.send()
     assert 1 == await worker.send()
@@ -84,7 +84,7 @@ async def test_only_one_worker_tries_a_provider_that_has_rested(api, ann, stocke
     other = SteppedWorker(database.app_url, "", clock)
     await asyncio.gather(worker.housekeeper.step(), other.housekeeper.step())
     await stocked.execute("update provider set failures = 9, resting_until = %s where kind = 'panel'", [clock()])
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     for at in range(4):
         await api.add(ann.key, link=f"{LINK}/{at}")
     # Without a turn the one call waits: once it is answered the others may go.
@@ -103,7 +103,7 @@ async def test_a_provider_with_room_for_few_takes_no_places_of_the_others(api, a
     _, fake, provider = fake
     await edit(stocked, provider, concurrency=1)
     await worker.housekeeper.step()
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     for at in range(30):
         await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
     for at in range(5):
@@ -119,7 +119,7 @@ async def test_what_waits_for_one_provider_takes_no_turns_of_the_others(api, ann
     _, fake, provider = fake
     await edit(stocked, provider, concurrency=1)
     await worker.housekeeper.step()
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     for at in range(9):
         await api.add(ann.key, DEFAULT, link=f"{LINK}/theirs/{at}")
     for at in range(9):
@@ -137,7 +137,7 @@ async def test_what_waits_for_one_provider_takes_no_turns_of_the_others(api, ann
 
 async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api, ann, stocked, fake):
     worker, fake, provider = fake
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     await api.add(ann.key)
     await worker.send()
     other = FakeProvider()
@@ -147,7 +147,7 @@ async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api,
         await worker.housekeeper.step()
         await api.add(ann.key, link=f"{LINK}/2")
         await worker.send()
-        assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in fake.asked], [one["key"] for one in other.asked])
+        assert ([KEY], [OTHER_KEY]) == ([one["key"] for one in fake.requests], [one["key"] for one in other.requests])
     client = worker.registry.connection_to(provider).provider
     await worker.housekeeper.step()
     assert client is worker.registry.connection_to(provider).provider
@@ -156,7 +156,7 @@ async def test_another_address_key_or_limit_is_taken_over_without_a_restart(api,
 async def test_a_provider_that_is_switched_off_is_sent_nothing_and_still_followed(api, ann, stocked, fake, clock):
     worker, fake, provider = fake
     fake.answers |= {
-        "add": lambda form: {"order": len(fake.asked)},
+        "add": lambda form: {"order": len(fake.requests)},
         "status": {"1": {"status": "Completed", "remains": "0", "charge": "0.05", "currency": "USD"}},
     }
     first = await api.add(ann.key)
@@ -173,7 +173,7 @@ async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, fake,
     await worker.housekeeper.step()
     moved = await api.add(ann.key)
     assert worker.registry.connection_to(provider) is None
-    assert (0, []) == (await worker.send(), fake.asked)
+    assert (0, []) == (await worker.send(), fake.requests)
     assert "queued" == await state(stocked, moved)
     with pytest.raises(PanelError):
         await edit(stocked, provider, url="https://elsewhere.example/")
@@ -181,18 +181,18 @@ async def test_without_a_key_that_opens_nothing_is_sent(api, ann, stocked, fake,
 
 async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stocked, fake, clock):
     worker, fake, provider = fake
-    fake.answers |= {"add": lambda form: {"order": len(fake.asked)}, "status": (500, b"")}
+    fake.answers |= {"add": lambda form: {"order": len(fake.requests)}, "status": (500, b"")}
     await api.add(ann.key)
     await worker.send()
     for _ in range(FAILURES_BEFORE_PAUSE + 3):
         clock.forward(60)
         await worker.follow()
-    assert FAILURES_BEFORE_PAUSE == sum(one["action"] == "status" for one in fake.asked)
+    assert FAILURES_BEFORE_PAUSE == sum(one["action"] == "status" for one in fake.requests)
     assert {provider: 0} == {one: room for one, room in worker.registry.claimable_counts().items() if one == provider}
 
 
 @pytest.mark.parametrize(
-    ("told", "kept", "booked"),
+    ("reports", "stored", "booked"),
     [
         ([{"charge": "0.05", "currency": "USD"}], (Decimal("0.05"), "USD", Decimal(1)), [(5000,)]),
         ([{"charge": 0.05}, {"charge": None}], (Decimal("0.05"), "USD", Decimal(1)), [(5000,)]),
@@ -204,18 +204,18 @@ async def test_polls_leave_a_provider_alone_that_does_not_answer(api, ann, stock
     ],
 )
 async def test_what_a_delivery_cost_is_booked_when_it_ends_as_it_was_last_told(
-    api, ann, stocked, fake, told, kept, booked
+    api, ann, stocked, fake, reports, stored, booked
 ):
     worker, fake, _ = fake
     fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
     await worker.send()
-    for at, one in enumerate(told, 1):
-        word = "Completed" if at == len(told) else "In progress"
-        fake.answers["status"] = {"7": {"status": word, "remains": "0" if word == "Completed" else "10", **one}}
+    for at, report in enumerate(reports, 1):
+        word = "Completed" if at == len(reports) else "In progress"
+        fake.answers["status"] = {"7": {"status": word, "remains": "0" if word == "Completed" else "10", **report}}
         worker.clock.forward(5)
         await worker.follow()
-    assert [kept] == await fetch(stocked, "select cost, currency, exchange_rate from attempt")
+    assert [stored] == await fetch(stocked, "select cost, currency, exchange_rate from attempt")
     assert booked == await fetch(stocked, "select amount from transfer where kind = 'cost'")
     assert [] == await broken(stocked)
 
@@ -253,8 +253,8 @@ async def test_a_key_that_is_echoed_stands_in_no_log_and_nowhere_in_the_database
     worker, fake, _ = fake
     echo = f"unknown key {KEY}".encode()
     fake.answers |= {"status": (500, echo), "cancel": echo, "balance": {"error": echo.decode()}}
-    told = iter([{"order": 7}, (502, echo), {"error": f"Invalid key {KEY}"}])
-    fake.answers["add"] = lambda form: next(told)
+    answers = iter([{"order": 7}, (502, echo), {"error": f"Invalid key {KEY}"}])
+    fake.answers["add"] = lambda form: next(answers)
     for at in range(3):
         await api.add(ann.key, link=f"{LINK}/{at}")
         await worker.send()
@@ -312,17 +312,17 @@ async def test_how_a_provider_is_asked_after_ids_outlives_the_process_and_ends_w
     await worker.follow()
     assert {} == (await row(stocked, provider)).forms
     await worker.housekeeper.step()
-    kept = await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
-    assert {"status": "one_by_one"} == kept[0][0]
+    forms = await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
+    assert {"status": "one_by_one"} == forms[0][0]
     clock.forward(2)
     await worker.follow()
     await worker.housekeeper.step()
-    assert kept == await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
-    another, told = SteppedWorker(database.app_url, "", clock), len(fake.asked)
+    assert forms == await fetch(stocked, "select forms, xmin::text from provider where id = %s", provider)
+    another, count = SteppedWorker(database.app_url, "", clock), len(fake.requests)
     await another.housekeeper.step()
     clock.forward(2)
     assert 2 == await another.follow()
-    assert [False, False] == ["orders" in form for form in fake.asked[told:]]
+    assert [False, False] == ["orders" in form for form in fake.requests[count:]]
     await another.close()
     await edit(stocked, provider, concurrency=3)
     assert {"status": IdForm.ONE_BY_ONE} == (await row(stocked, provider)).forms

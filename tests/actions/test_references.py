@@ -91,8 +91,8 @@ async def test_services_that_fit_every_mark_are_selected(shop, selection, ids):
     ],
 )
 async def test_a_mark_that_nothing_fits_is_refused_and_not_nothing_to_do(shop, selection, code, field):
-    found, fields = await refused(select(shop, selection))
-    assert code == found
+    refusal, fields = await refused(select(shop, selection))
+    assert code == refusal
     assert field is None or field in fields["there_are"]
 
 

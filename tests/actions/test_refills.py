@@ -42,7 +42,7 @@ async def completed(api, ann, worker, link=f"{LINK}/drop"):
     return order
 
 
-async def asked(api, ann, order):
+async def request_refill(api, ann, order):
     return int((await api.ask("v2", ann.key, "refill", order=order))["refill"])
 
 
@@ -76,9 +76,9 @@ async def answered(api, ann, worker, fake, *answers):
     await worker.send()
     worker.clock.forward(60)
     await worker.follow()
-    said = iter(answers)
-    fake.answers["refill"] = lambda form: next(said)
-    refill = await asked(api, ann, order)
+    replies = iter(answers)
+    fake.answers["refill"] = lambda form: next(replies)
+    refill = await request_refill(api, ann, order)
     for _ in answers:
         await worker.refills.step(10)
         worker.clock.forward(LEASE.total_seconds())
@@ -88,7 +88,7 @@ async def answered(api, ann, worker, fake, *answers):
 async def test_a_refill_whose_answer_was_lost_is_not_refused_for_having_been_asked_for(api, ann, lied_to):
     worker, fake = lied_to
     refill = await answered(api, ann, worker, fake, (502, b"bad gateway"), ASKED_LATELY, {"refill": 5})
-    assert 3 == sum(form["action"] == "refill" for form in fake.asked)
+    assert 3 == sum(form["action"] == "refill" for form in fake.requests)
     fake.answers["refill_status"] = {"status": "Completed"}
     worker.clock.forward(DAY_S)
     await worker.refills.step(10)
@@ -102,15 +102,15 @@ async def test_a_refill_that_is_refused_at_first_or_otherwise_is_rejected(api, a
 
 
 async def test_older_news_of_a_refill_never_overwrites_newer(api, ann, stocked, worker):
-    await asked(api, ann, await completed(api, ann, worker))
+    await request_refill(api, ann, await completed(api, ann, worker))
     await worker.refills.step(10)
     times = []
     for _ in range(2):
         worker.clock.forward(DAY_S)
         times.append(worker.clock())
         (task,) = await refill_tasks.claim(stocked, worker.clock(), timedelta(), 10)
-    for at, said in zip(reversed(times), ("in_progress", "pending"), strict=True):
-        news = RefillNews(task, said, task.provider_refill, worker.clock())
+    for at, status in zip(reversed(times), ("in_progress", "pending"), strict=True):
+        news = RefillNews(task, status, task.provider_refill, worker.clock())
         await refill_tasks.record(stocked, [news], at, worker.clock())
     assert [("in_progress",)] == await fetch(stocked, "select state from refill")
 
@@ -119,15 +119,15 @@ async def test_older_news_of_a_refill_never_overwrites_newer(api, ann, stocked, 
 async def test_two_who_ask_at_once_get_one_refill_in_every_mode(api, ann, stocked, worker, mode):
     await state_refills(stocked, refill_mode=mode)
     order = await completed(api, ann, worker)
-    said = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(8)))
-    assert (1, 7) == (sum("refill" in one for one in said), said.count(OPEN))
+    answers = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(8)))
+    assert (1, 7) == (sum("refill" in one for one in answers), answers.count(OPEN))
     assert [(1, 1)] == await fetch(stocked, "select (select count(*) from refill), (select count(*) from refill_task)")
 
 
 async def test_a_manual_refill_is_the_staffs(api, ann, stocked, worker):
     await state_refills(stocked, refill_mode=RefillMode.MANUAL)
     order = await completed(api, ann, worker)
-    refill = await asked(api, ann, order)
+    refill = await request_refill(api, ann, order)
     await worker.round(2)
     assert [(refill, "manual")] == [(one.refill, one.mode) for one in await staff_rows.list_refills(stocked, 9)]
     assert [(0,)] == await fetch(stocked, "select count(*) from sandbox_refill"), "its provider hears nothing of it"
@@ -159,7 +159,7 @@ async def buy(conn, refill, quantity, worker):
 
 async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, ann, stocked, worker, other):
     order = await completed(api, ann, worker)
-    refill = await asked(api, ann, order)
+    refill = await request_refill(api, ann, order)
     await worker.round(2)
     bought = await buy(stocked, refill, 33, worker)
     assert RefusalCode.REFILL_NOT_FOR_SALE is await buy(stocked, refill, 33, worker), "it is under way"
@@ -183,20 +183,20 @@ async def test_a_refill_is_bought_at_another_provider_at_the_houses_cost(api, an
 
 
 async def test_two_who_buy_at_once_buy_once(api, ann, stocked, worker, other, database):
-    refill = await asked(api, ann, await completed(api, ann, worker))
+    refill = await request_refill(api, ann, await completed(api, ann, worker))
     before = await adds(stocked)
     connections = [await psycopg.AsyncConnection.connect(database.app_url, autocommit=True) for _ in range(4)]
-    said = await asyncio.gather(*(buy(one, refill, 33, worker) for one in connections))
-    for one in connections:
-        await one.close()
-    assert 3 == said.count(RefusalCode.REFILL_NOT_FOR_SALE)
+    answers = await asyncio.gather(*(buy(connection, refill, 33, worker) for connection in connections))
+    for connection in connections:
+        await connection.close()
+    assert 3 == answers.count(RefusalCode.REFILL_NOT_FOR_SALE)
     await worker.round(2)
     assert before + 1 == await adds(stocked)
     assert [] == await broken(stocked)
 
 
 async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, stocked, worker, other):
-    refill = await asked(api, ann, await completed(api, ann, worker, f"{LINK}/drop"))
+    refill = await request_refill(api, ann, await completed(api, ann, worker, f"{LINK}/drop"))
     await stocked.execute("update orders set link = %s", [f"{LINK}/refuse"])
     first = await buy(stocked, refill, 33, worker)
     await worker.round(2)
@@ -209,7 +209,7 @@ async def test_a_purchase_that_came_to_nothing_is_the_staffs_again(api, ann, sto
 
 
 async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_units(api, ann, stocked, worker, other):
-    refill = await asked(api, ann, await completed(api, ann, worker))
+    refill = await request_refill(api, ann, await completed(api, ann, worker))
     bought = await buy(stocked, refill, 33, worker)
     (claim,) = await dispatch_rows.claim(
         stocked, worker.clock(), worker.clock(), timedelta(seconds=30), 9, list(worker.registry.claimable_counts())
@@ -220,7 +220,7 @@ async def test_a_purchase_that_could_not_be_sent_does_not_go_to_who_lost_the_uni
 
 
 async def test_an_unsure_purchase_is_never_made_again(api, ann, stocked, worker, other):
-    refill = await asked(api, ann, await completed(api, ann, worker))
+    refill = await request_refill(api, ann, await completed(api, ann, worker))
     await stocked.execute("update orders set link = %s", [f"{LINK}/garbage"])
     before = await adds(stocked)
     await buy(stocked, refill, 33, worker)
@@ -235,14 +235,14 @@ async def test_an_unsure_purchase_is_never_made_again(api, ann, stocked, worker,
     ("quantity", "why"), [(101, RefusalCode.MORE_THAN_ORDERED), (0, RefusalCode.MORE_THAN_ORDERED)]
 )
 async def test_no_more_is_bought_than_was_ordered(api, ann, stocked, worker, other, quantity, why):
-    refill = await asked(api, ann, await completed(api, ann, worker))
+    refill = await request_refill(api, ann, await completed(api, ann, worker))
     assert why is await buy(stocked, refill, quantity, worker)
     assert [] == await fetch(stocked, "select from refill where purchase_id is not null")
 
 
 async def test_without_another_provider_nothing_is_bought(api, ann, stocked, worker):
     await state_refills(stocked, refill_mode=RefillMode.OTHER)
-    refill = await asked(api, ann, await completed(api, ann, worker))
+    refill = await request_refill(api, ann, await completed(api, ann, worker))
     assert RefusalCode.NO_OTHER_PROVIDER is await buy(stocked, refill, 33, worker)
     assert RefusalCode.REFILL_NOT_FOR_SALE is await buy(stocked, 99, 33, worker)
     assert 1 == len(await fetch(stocked, "select from orders"))
@@ -256,7 +256,7 @@ async def given_back(conn, order, amount, number, clock):
 async def test_an_order_that_is_paid_back_in_full_is_owed_no_refill(api, ann, stocked, worker, mode):
     await state_refills(stocked, refill_mode=mode)
     order = await completed(api, ann, worker)
-    refill = await asked(api, ann, order)
+    refill = await request_refill(api, ann, order)
     await worker.refills.step(10)
     await given_back(stocked, order, CHARGE - 1, 1, worker.clock)
     assert "Canceled" != await word(api, ann, refill)
@@ -274,7 +274,7 @@ async def test_an_order_that_is_paid_back_in_full_is_owed_no_refill(api, ann, st
 
 async def test_what_the_house_bought_for_an_order_that_is_paid_back_is_cancelled(api, ann, stocked, worker, other):
     order = await completed(api, ann, worker)
-    refill = await asked(api, ann, order)
+    refill = await request_refill(api, ann, order)
     bought = await purchases.buy(stocked, RefillId(refill), 40, by=acting(worker.clock()))
     await given_back(stocked, order, CHARGE, 1, worker.clock)
     await worker.round()

@@ -23,14 +23,14 @@ async def put(stocked, upstream, *theirs, by_cost=False):
         await set_routes_in_transaction(stocked, ServiceId(DEFAULT), routes, by_cost=by_cost, by=acting(worker.clock()))
 
 
-def answering(fake, **said):
+def answering(fake, **answers):
     """Each of their services has its answer; the others take what is sent."""
     accept = fake.answers["add"]
-    fake.answers["add"] = lambda form: said.get(f"at_{form['service']}") or accept(form)
+    fake.answers["add"] = lambda form: answers.get(f"at_{form['service']}") or accept(form)
 
 
-def asked(fake):
-    return [form["service"] for form in fake.asked if form["action"] == "add"]
+def added_services(fake):
+    return [form["service"] for form in fake.requests if form["action"] == "add"]
 
 
 async def test_what_was_held_goes_to_the_provider_whose_fall_in_cost_released_it(stocked, upstream, api, ann):
@@ -48,7 +48,7 @@ async def test_what_was_held_goes_to_the_provider_whose_fall_in_cost_released_it
         stocked, "select cost from route where service_id = %s order by position", DEFAULT
     )
     await worker.send()
-    assert (["7", "9"], "pending") == (asked(fake), await state(stocked, order))
+    assert (["7", "9"], "pending") == (added_services(fake), await state(stocked, order))
     assert [] == await broken(stocked)
 
 
@@ -71,10 +71,10 @@ async def test_who_has_refused_is_not_asked_before_the_others(stocked, upstream,
     await worker.send()
     if second:
         await worker.send()
-    before = asked(fake)
+    before = added_services(fake)
     worker.clock.forward(5)
     await stocked.execute("update provider set failures = 0, resting_until = null")
     await worker.housekeeper.step()
     await put(stocked, upstream, *order)
     await worker.send()
-    assert next_one == asked(fake)[len(before)]
+    assert next_one == added_services(fake)[len(before)]

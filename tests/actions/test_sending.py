@@ -72,7 +72,7 @@ async def test_only_a_clear_answer_is_taken_for_acceptance_or_refusal(
     order = await api.add(ann.key)
     await worker.send()
     await worker.send()
-    assert (ends, [outcome], 1) == (await state(stocked, order), await attempts(stocked, order), len(fake.asked))
+    assert (ends, [outcome], 1) == (await state(stocked, order), await attempts(stocked, order), len(fake.requests))
     assert FUNDS - (0 if ends == "canceled" else CHARGE) == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
@@ -82,9 +82,9 @@ async def test_what_is_sent_is_what_was_bought(api, ann, lied_to):
     fake.answers["add"] = {"order": 7}
     await api.add(ann.key, DRIP, quantity=70, runs=3, interval=5, link="https://example.com/?a=1&b=2")
     await worker.send()
-    asked = fake.asked[0] | {"key": ""}
+    form = fake.requests[0] | {"key": ""}
     expected = {"action": "add", "service": str(DRIP), "link": "https://example.com/?a=1&b=2", "quantity": "70"}
-    assert expected | {"key": ""} == asked
+    assert expected | {"key": ""} == form
 
 
 async def test_two_deliveries_never_share_one_providers_order(api, ann, stocked, lied_to):
@@ -92,8 +92,8 @@ async def test_two_deliveries_never_share_one_providers_order(api, ann, stocked,
     fake.answers["add"] = {"order": 7}
     first, second = await api.add(ann.key), await api.add(ann.key)
     await worker.send()
-    told = sorted([await state(stocked, first), await state(stocked, second)])
-    assert ["pending", "unsure"] == told
+    states = sorted([await state(stocked, first), await state(stocked, second)])
+    assert ["pending", "unsure"] == states
     assert [("7",)] == await fetch(stocked, "select provider_order from attempt where provider_order is not null")
     assert [] == await broken(stocked)
 
@@ -139,7 +139,7 @@ async def test_a_provider_that_is_away_is_passed_over_and_asked_first_when_it_is
     await worker.housekeeper.step()
     second = await api.add(ann.key)
     assert 1 == await worker.send()
-    assert ["77", "1"] == [form["service"] for form in fake.asked if form["action"] == "add"]
+    assert ["77", "1"] == [form["service"] for form in fake.requests if form["action"] == "add"]
     assert ["pending"] * 2 == [await state(stocked, first), await state(stocked, second)]
     assert [] == await broken(stocked)
 
@@ -165,7 +165,7 @@ async def test_what_the_next_provider_could_not_be_sent_goes_to_the_first_again(
     fake.answers["add"] = {"order": 7}
     clock.forward(60)
     assert 1 == await worker.send()
-    assert ["77", "1"] == [form["service"] for form in fake.asked if form["action"] == "add"]
+    assert ["77", "1"] == [form["service"] for form in fake.requests if form["action"] == "add"]
     assert ("pending", [("declined", None), ("accepted", "7")]) == (
         await state(stocked, order),
         await attempts(stocked, order),
@@ -326,8 +326,8 @@ async def test_a_purchase_of_what_was_settled_as_not_bought_is_told_in_the_log(a
     before = await books(stocked)
     with structlog.testing.capture_logs() as lines:
         await worker.sender._record_outcome(claim, Accepted("late-1"))
-    told = [line for line in lines if line["log_level"] == "warning"]
-    assert [(order, "late-1")] == [(line["order"], line["provider_order"]) for line in told]
+    warnings = [line for line in lines if line["log_level"] == "warning"]
+    assert [(order, "late-1")] == [(line["order"], line["provider_order"]) for line in warnings]
     assert before == await books(stocked)
     assert [] == await broken(stocked)
 
@@ -352,20 +352,20 @@ async def test_what_waited_too_long_for_its_turn_is_not_sent_after_its_lease(api
 
     def answer(form):
         clock.forward(LEASE_MARGIN_S)
-        return {"order": len(fake.asked)}
+        return {"order": len(fake.requests)}
 
     fake.answers["add"] = answer
     for _ in range(3):
         await api.add(ann.key)
     await worker.send()
     assert (1, [("pending", 1), ("queued", 2)]) == (
-        len(fake.asked),
+        len(fake.requests),
         await fetch(stocked, "select state, count(*) from delivery group by state order by 1"),
     )
     for _ in range(2):
         clock.forward(1)
         await worker.send()
-    assert 3 == len(fake.asked)
+    assert 3 == len(fake.requests)
     assert [] == await broken(stocked)
 
 
@@ -383,14 +383,14 @@ async def test_an_answer_is_recorded_once_the_database_is_back(api, ann, stocked
 
 async def test_two_workers_never_send_the_same_delivery(api, ann, stocked, database, lied_to, clock):
     worker, fake = lied_to
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     orders = [await api.add(ann.key) for _ in range(40)]
     other = SteppedWorker(database.app_url, worker.registry._sandbox_url, clock)
     await other.housekeeper.step()
     sent = await asyncio.gather(worker.send(25), other.send(25), worker.send(25), other.send(25))
     await worker.send()
     await other.close()
-    assert (len(orders), len(orders)) == (sum(sent), len(fake.asked))
+    assert (len(orders), len(orders)) == (sum(sent), len(fake.requests))
     assert [] == await broken(stocked)
 
 

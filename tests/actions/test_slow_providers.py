@@ -55,10 +55,10 @@ async def test_what_others_say_is_kept_while_a_slow_one_is_waited_for(api, ann, 
         clock.forward(60)
         following = asyncio.create_task(worker.follow())
 
-        async def known():
+        async def is_completed():
             return await state(stocked, ours) == "completed"
 
-        await until(known)
+        await until(is_completed)
         assert ("pending", False) == (await state(stocked, theirs), following.done())
         slow.speak.set()
         assert 2 == await following
@@ -84,7 +84,7 @@ async def test_cancels_go_on_while_a_slow_one_is_told_and_it_is_told_once(api, a
         slow.speak.set()
         assert 2 == await telling
         assert 0 == await worker.poller.pass_on_cancels(10)
-        assert 1 == sum(form["action"] == "cancel" for form in slow.asked)
+        assert 1 == sum(form["action"] == "cancel" for form in slow.requests)
 
 
 async def test_a_cancel_is_told_once_however_long_its_look_up_takes(api, ann, stocked, slow, database, clock):
@@ -99,7 +99,7 @@ async def test_a_cancel_is_told_once_however_long_its_look_up_takes(api, ann, st
         worker.poller._connection.turn.release()
         slow.speak.set()
         assert [0, 0, 0, 1] == sorted(await asyncio.gather(*rounds))
-        assert 1 == sum(form["action"] == "cancel" for form in slow.asked)
+        assert 1 == sum(form["action"] == "cancel" for form in slow.requests)
 
 
 async def test_a_refill_that_was_asked_for_meanwhile_is_not_refused_for_being_under_way(
@@ -111,7 +111,7 @@ async def test_a_refill_that_was_asked_for_meanwhile_is_not_refused_for_being_un
     await api.ask("v2", ann.key, "refill", order=order)
     tasks = await refill_tasks.claim(stocked, clock(), timedelta(), 10)
     await worker.refills.step(10)
-    (told,) = await fetch(stocked, "select state, provider_refill from refill_task")
+    (row,) = await fetch(stocked, "select state, provider_refill from refill_task")
     await worker.refills._record([RefillNews(task, "rejected", "", None) for task in tasks], clock(), clock())
-    assert [told] == await fetch(stocked, "select state, provider_refill from refill_task")
+    assert [row] == await fetch(stocked, "select state, provider_refill from refill_task")
     assert [("pending",)] == await fetch(stocked, "select state from refill")

@@ -36,7 +36,7 @@ async def test_a_subscription_is_passed_on_whole_and_once(api, ann, stocked, lie
     await subscribe(api, ann, posts=3, old_posts=2, expiry="31/12/2099")
     await worker.send()
     await worker.send()
-    (form,) = fake.asked
+    (form,) = fake.requests
     wanted = {
         "action": "add", "service": str(SUBSCRIPTIONS), "username": "them", "min": "10", "max": "20", "delay": "30",
         "posts": "3", "old_posts": "2", "expiry": "31/12/2099",
@@ -56,10 +56,10 @@ async def test_each_post_becomes_an_order_charged_when_it_is_made(api, ann, stoc
     await look(worker, fake, {"501": post(10), "502": post(20)})
     assert [("501", 2, 10, 10 * UNIT, "open"), ("502", 3, 20, 20 * UNIT, "open")] == await children(stocked)
     assert FUNDS - 30 * UNIT == await balance(stocked, ann.id)
-    assert {"1"} == {form["extended"] for form in fake.asked}
-    said = await api.ask("v2", ann.key, "status", order=number, extended=1)
+    assert {"1"} == {form["extended"] for form in fake.requests}
+    answer = await api.ask("v2", ann.key, "status", order=number, extended=1)
     assert {"status": "In progress", "charge": "0.00000", "orders": [2, 3]}.items() <= {
-        **said, "orders": said["orders"],
+        **answer, "orders": answer["orders"],
     }.items()  # fmt: skip
     listed = await api.ask("v2", ann.key, "orders")
     assert [3, 2, 1] == [one["order"] for one in listed]
@@ -149,8 +149,8 @@ async def test_posts_that_are_listed_no_longer_stay_orders_and_are_named(api, an
     await look(worker, fake, book)
     await look(worker, fake, book, orders=["502"])
     assert [("501", "made", True), ("502", "made", False)] == await posts(stocked)
-    told = await events(stocked, number)
-    assert (EventCode.POST_UNLISTED, "501") in told
+    story = await events(stocked, number)
+    assert (EventCode.POST_UNLISTED, "501") in story
     await look(worker, fake, book)
     assert [("501", "made", False), ("502", "made", False)] == await posts(stocked)
     assert 2 == len(await children(stocked))
@@ -170,8 +170,8 @@ async def test_a_post_whose_id_another_order_bears_is_refused_and_named(api, ann
     assert [before[name] for name in ("balances", "orders", "transfers")] == [
         after[name] for name in ("balances", "orders", "transfers")
     ]
-    told = await events(stocked, number)
-    assert (EventCode.POST_TAKEN, "77") in told
+    story = await events(stocked, number)
+    assert (EventCode.POST_TAKEN, "77") in story
     assert [] == await broken(stocked)
 
 
@@ -219,7 +219,7 @@ async def test_a_subscription_without_funds_for_a_day_is_stopped_at_its_provider
     fake.answers["cancel"] = [{"order": 500, "cancel": 1}]
     await look(worker, fake, {"501": post(10)}, seconds=POST_WAITS.total_seconds())
     await worker.poller.pass_on_cancels(10)
-    assert ["cancel"] == [form["action"] for form in fake.asked if form["action"] == "cancel"]
+    assert ["cancel"] == [form["action"] for form in fake.requests if form["action"] == "cancel"]
     await look(worker, fake, {"501": post(10)}, status="Canceled")
     assert ("canceled", []) == (await state_of(stocked, number), await children(stocked))
     assert [("501", "lost", False)] == await posts(stocked)
@@ -249,7 +249,7 @@ async def test_a_subscription_ends_only_when_its_last_post_is_charged(api, stock
 
 
 @pytest.mark.parametrize(
-    ("said", "quantity"),
+    ("answer", "quantity"),
     [
         (post(15), 15),
         (post(0), None),
@@ -264,10 +264,12 @@ async def test_a_subscription_ends_only_when_its_last_post_is_charged(api, stock
         (None, None),
     ],
 )
-async def test_how_much_a_posts_order_is_for_is_bounded_by_the_subscription(api, ann, stocked, lied_to, said, quantity):
+async def test_how_much_a_posts_order_is_for_is_bounded_by_the_subscription(
+    api, ann, stocked, lied_to, answer, quantity
+):
     worker, fake = lied_to
     await subscribed(api, ann, worker, fake)
-    await look(worker, fake, {"501": said})
+    await look(worker, fake, {"501": answer})
     made = [] if quantity is None else [("501", 2, quantity, quantity * UNIT, "open")]
     assert made == await children(stocked)
     assert [("501", "untold" if quantity is None else "made", False)] == await posts(stocked)
@@ -354,7 +356,7 @@ async def test_an_unsure_subscription_is_never_sent_again(api, ann, stocked, lie
     number = await subscribe(api, ann)
     for _ in range(3):
         await worker.round(600)
-    assert 1 == len([form for form in fake.asked if form["action"] == "add"])
+    assert 1 == len([form for form in fake.requests if form["action"] == "add"])
     assert ("active", [("unsure",)]) == (
         await state_of(stocked, number),
         await fetch(stocked, "select state from delivery"),
@@ -403,8 +405,8 @@ async def test_older_news_of_a_subscription_changes_nothing(api, ann, stocked, l
     real = worker.subscription_watcher._store_answer
     held = []
 
-    async def later(heard, asked):
-        held.append((heard, asked))
+    async def later(heard, asked_at):
+        held.append((heard, asked_at))
 
     worker.subscription_watcher._store_answer = later
     fake.answers["status"] = telling({"501": post(10)})
@@ -434,7 +436,7 @@ async def test_a_posts_order_not_told_yet_is_not_taken_for_an_unsure_order(api, 
     worker.clock.forward(10)
     unsure = await api.add(ann.key, link="https://example.com/lost")
     await worker.send()
-    (found,) = await fetch(
+    (row,) = await fetch(
         stocked,
         "insert into sandbox_order (service, link, quantity, placed, start_count) values ('1', 'a post', 10, now(), 0) "
         "returning id::text",
@@ -446,7 +448,7 @@ async def test_a_posts_order_not_told_yet_is_not_taken_for_an_unsure_order(api, 
     assert [("ambiguous",)] == await fetch(stocked, "select conclusion from evidence where order_id = %s", unsure)
     assert [("unsure", None)] == await fetch(stocked, outcome, unsure)
     await worker.watch()
-    assert found[0] not in {theirs for theirs, _, _ in await posts(stocked)}
+    assert row[0] not in {theirs for theirs, _, _ in await posts(stocked)}
     worker.clock.forward(600)
     await worker.settle()
-    assert [("accepted", *found)] == await fetch(stocked, outcome, unsure), "no post of theirs: so it is the unsure one"
+    assert [("accepted", *row)] == await fetch(stocked, outcome, unsure), "no post of theirs: so it is the unsure one"

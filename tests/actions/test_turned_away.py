@@ -30,7 +30,7 @@ async def states(conn):
 
 
 def adds(fake):
-    return sum(form["action"] == "add" for form in fake.asked)
+    return sum(form["action"] == "add" for form in fake.requests)
 
 
 async def finding(conn, clock, name="provider Sandbox"):
@@ -39,7 +39,7 @@ async def finding(conn, clock, name="provider Sandbox"):
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "text"),
+    ("answer", "code", "text"),
     [
         (KEY, FindingCode.PROVIDER_REFUSES_KEY, "refuses our key"),
         (MONEY, FindingCode.PROVIDER_WITHOUT_FUNDS, "has no money"),
@@ -48,16 +48,16 @@ async def finding(conn, clock, name="provider Sandbox"):
     ],
 )
 async def test_it_is_paused_and_named_and_one_order_a_pause_tries_it_again(
-    api, ann, stocked, lied_to, clock, said, code, text
+    api, ann, stocked, lied_to, clock, answer, code, text
 ):
     worker, fake = lied_to
-    fake.answers["add"] = said
+    fake.answers["add"] = answer
     await place(api, ann, 3)
     assert 3 == await worker.send()
     await place(api, ann, 3)
     await worker.housekeeper.step()
     named = await finding(stocked, clock)
-    assert (Level.CRITICAL, code, said["error"]) == (named.level, named.code, named.fields["words"])
+    assert (Level.CRITICAL, code, answer["error"]) == (named.level, named.code, named.fields["words"])
     assert text in ENGLISH.health_finding(named)[0]
     for pause_s in (60, 120, 300, 300):
         clock.forward(pause_s - 1)
@@ -75,7 +75,7 @@ async def test_once_it_takes_us_again_all_that_waited_goes_out(api, ann, stocked
     fake.answers["add"] = MONEY
     await place(api, ann, 3)
     await worker.send()
-    fake.answers["add"] = lambda form: {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: {"order": len(fake.requests)}
     clock.forward(60)
     assert 1 == await worker.send()
     await worker.housekeeper.step()
@@ -107,7 +107,7 @@ async def first_service(api, ann, worker, fake):
     """Where the next order goes first."""
     await api.add(ann.key, link=f"{LINK}/next")
     await worker.send()
-    return [form["service"] for form in fake.asked if form["action"] == "add"][-1]
+    return [form["service"] for form in fake.requests if form["action"] == "add"][-1]
 
 
 async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_operators(
@@ -126,10 +126,12 @@ async def test_after_a_day_those_that_wait_are_held_with_the_words_and_are_the_o
     assert [("held", 2)] == await states(stocked)
     assert FUNDS - 2 * CHARGE == await balance(stocked, ann.id)
     for order in (tried, untried):
-        told = await read_history(stocked, order)
-        assert told is not None
-        said = [ENGLISH.event(one.kind, one.fields) for one in told.events if one.kind is EventCode.WAITED_TOO_LONG]
-        assert [WAITED] == said
+        history = await read_history(stocked, order)
+        assert history is not None
+        answers = [
+            ENGLISH.event(one.kind, one.fields) for one in history.events if one.kind is EventCode.WAITED_TOO_LONG
+        ]
+        assert [WAITED] == answers
     fake.answers["add"] = {"order": 7}
     assert await order_actions.resend(stocked, tried, None, "", acting(clock(), reason="topped up"))
     assert await order_actions.cancel(stocked, untried, acting(clock(), reason="given up"))
@@ -153,7 +155,7 @@ async def test_how_long_they_wait_is_a_setting(api, ann, stocked, lied_to, clock
 
 async def test_one_service_that_is_put_off_keeps_no_other_waiting(api, ann, stocked, lied_to, clock):
     worker, fake = lied_to
-    fake.answers["add"] = lambda form: SERVICE if form["service"] == "1" else {"order": len(fake.asked)}
+    fake.answers["add"] = lambda form: SERVICE if form["service"] == "1" else {"order": len(fake.requests)}
     order = await api.add(ann.key)
     await worker.send()
     assert [(0, None)] == await fetch(stocked, "select failures, resting_until from provider")

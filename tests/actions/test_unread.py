@@ -14,7 +14,7 @@ async def finding(conn, clock):
     return next(one for one in findings if one.name == "answers")
 
 
-async def told(worker, fake, status, seconds):
+async def report_status(worker, fake, status, seconds):
     fake.answers["status"] = status
     worker.clock.forward(seconds)
     await worker.follow()
@@ -34,21 +34,21 @@ async def test_they_are_found_after_a_minute_until_one_is_understood(api, ann, s
     fake.answers["add"] = {"order": 7}
     await api.add(ann.key)
     await worker.send()
-    await told(worker, fake, status, 2)
+    await report_status(worker, fake, status, 2)
     assert Level.OK is (await finding(stocked, clock)).level
-    await told(worker, fake, status, 60)
-    found = await finding(stocked, clock)
-    fields = found.fields
+    await report_status(worker, fake, status, 60)
+    findings = await finding(stocked, clock)
+    fields = findings.fields
     assert (Level.WARNING, words, "Sandbox", 1) == (
-        found.level,
+        findings.level,
         fields["words"],
         fields["provider_name"],
         fields["count"],
     )
-    assert f"Sandbox reports “{words}”" in ENGLISH.health_finding(found)[0]
+    assert f"Sandbox reports “{words}”" in ENGLISH.health_finding(findings)[0]
     clock.forward(6 * 3600)
     assert Level.CRITICAL is (await finding(stocked, clock)).level
-    await told(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)
+    await report_status(worker, fake, {"7": {"status": "In progress", "remains": "9"}}, 60)
     assert Level.OK is (await finding(stocked, clock)).level
 
 
@@ -57,8 +57,8 @@ async def test_those_about_a_subscription_are_found_too(api, ann, stocked, lied_
     await subscribed(api, ann, worker, fake)
     for _ in range(3):
         await look(worker, fake, {}, status="Teapot")
-    found = await finding(stocked, clock)
-    assert (Level.WARNING, "Teapot") == (found.level, found.fields["words"])
+    findings = await finding(stocked, clock)
+    assert (Level.WARNING, "Teapot") == (findings.level, findings.fields["words"])
     await look(worker, fake, {})
     assert Level.OK is (await finding(stocked, clock)).level
     assert [(None, None)] == await fetch(stocked, "select note, noted from delivery where quantity = 0")

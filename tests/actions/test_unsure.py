@@ -83,10 +83,10 @@ async def test_what_was_bought_without_an_answer_is_found_and_delivered(api, wor
     (theirs,) = await bought(stocked, at(behaviour))
     assert [("accepted", str(theirs))] == await attempts(stocked, order)
     assert [("neighbours", "bought")] == await concluded(stocked, order)
-    told = await order_events.read_history(stocked, order)
-    assert told is not None
-    assert all(ENGLISH.event_with_run(told.runs, one.kind, one.fields) for one in told.events)
-    tries = [one for one in told.events if one.kind in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
+    history = await order_events.read_history(stocked, order)
+    assert history is not None
+    assert all(ENGLISH.event_with_run(history.runs, one.kind, one.fields) for one in history.events)
+    tries = [one for one in history.events if one.kind in (EventCode.UNSURE, EventCode.SETTLED_BOUGHT)]
     assert [EventCode.UNSURE, EventCode.SETTLED_BOUGHT] == [one.kind for one in tries]
     assert str(theirs) == tries[1].fields["provider_order"]
     assert tries[0].fields["words"]
@@ -186,10 +186,10 @@ async def test_an_answer_that_comes_while_evidence_is_gathered_wins(api, worker,
     ask = worker.unsure_resolver._look_up_ids
 
     async def late(inquiry):
-        said = await ask(inquiry)
+        answer = await ask(inquiry)
         by = By(actor("tester"), "seen", worker.clock())
         assert await order_actions.settle(stocked, order, None, str(theirs), by)
-        return said
+        return answer
 
     worker.unsure_resolver._look_up_ids = late
     await worker.settle()
@@ -207,11 +207,11 @@ async def test_an_id_that_became_another_orders_meanwhile_leaves_evidence_of_dou
     ask = worker.unsure_resolver._look_up_ids
 
     async def late(inquiry):
-        said = await ask(inquiry)
+        answer = await ask(inquiry)
         assert await order_actions.settle(
             stocked, another, None, str(theirs), acting(worker.clock(), "tester", "a guess")
         )
-        return said
+        return answer
 
     worker.unsure_resolver._look_up_ids = late
     await worker.settle()
@@ -260,18 +260,18 @@ async def test_two_at_once_of_which_one_was_bought_stay_unsure(api, worker, stoc
 
 async def test_two_at_once_of_different_quantities_are_told_apart_by_what_was_charged(api, worker, stocked, ann):
     await traffic(api, worker, ann, quantities=(100, 300, 200))
-    lost, found = [await api.add(ann.key, link=at(how), quantity=n) for how, n in (("lost", 500), ("timeout", 400))]
+    lost, silent = [await api.add(ann.key, link=at(how), quantity=n) for how, n in (("lost", 500), ("timeout", 400))]
     await worker.send()
     worker.clock.forward(TAKEN_IN_S)
     await traffic(api, worker, ann, quantities=(200, 100, 300))
     await worker.settle()
-    assert ["unsure"] * 2 == [await state(stocked, order) for order in (lost, found)], "no bills after them yet"
+    assert ["unsure"] * 2 == [await state(stocked, order) for order in (lost, silent)], "no bills after them yet"
     worker.clock.forward(BEYOND_THE_END_S)
     await worker.follow()
     worker.clock.forward(TAKEN_IN_S)
     await worker.settle()
-    assert ["queued", "pending"] == [await state(stocked, order) for order in (lost, found)]
-    assert [("accepted", str(*await bought(stocked, at("timeout"))))] == await attempts(stocked, found)
+    assert ["queued", "pending"] == [await state(stocked, order) for order in (lost, silent)]
+    assert [("accepted", str(*await bought(stocked, at("timeout"))))] == await attempts(stocked, silent)
     assert [] == await broken(stocked)
 
 
@@ -333,16 +333,16 @@ def numbered(fake, ours, unknown="Incorrect order ID"):
     """A panel that gives out every tenth id to us, and knows of the others what it is told."""
 
     def status(form):
-        asked = form.get("orders", form.get("order", "")).split(",")
+        ids = form.get("orders", form.get("order", "")).split(",")
         return {
             one: {"status": "Pending", "remains": "100", "charge": "1"} if int(one) in ours else {"error": unknown}
-            for one in asked
+            for one in ids
         }
 
     def add(form):
         if form["link"].endswith("odd"):
             return (500, b"")
-        ours.add(10 * (len(fake.asked) + 1))
+        ours.add(10 * (len(fake.requests) + 1))
         return {"order": max(ours)}
 
     fake.answers |= {"add": add, "status": status}
@@ -420,9 +420,9 @@ async def test_a_provider_without_numbers_or_with_too_many_orders_between_is_lef
             (500, b"") if form["link"].endswith("odd") else {"order": f"{prefix}{next(count)}"}
         )
         order = await around(api, worker, ann)
-        asked = len(fake.asked)
+        calls = len(fake.requests)
         await worker.settle()
-        assert (why, asked) == ((await concluded(stocked, order))[-1][1], len(fake.asked))
+        assert (why, calls) == ((await concluded(stocked, order))[-1][1], len(fake.requests))
         await stocked.execute("update attempt set provider_id = 99")
         await stocked.execute("update delivery set state = 'held' where state = 'unsure'")
 
@@ -437,20 +437,20 @@ async def test_a_look_that_finds_what_the_last_one_found_leaves_no_second_row(ap
     assert [("neighbours", "ambiguous")] * 2 == [row for order in pair for row in await concluded(stocked, order)]
 
 
-def a_small_panel(said):
+def a_small_panel(answer):
     """Answers of a panel that numbers its orders from 1, and answers an ``add`` of the link ``odd`` with ``said``."""
     book: set[str] = set()
 
     def add(form):
         if form["link"] == at("odd"):
-            return said
+            return answer
         book.add(str(len(book) + 1))
         return {"order": len(book)}
 
     def status(form):
-        asked = form["orders"].split(",") if "orders" in form else [form["order"]]
-        told = {one: {"status": "Pending"} if one in book else {"error": "Incorrect order ID"} for one in asked}
-        return told if "orders" in form else told[form["order"]]
+        ids = form["orders"].split(",") if "orders" in form else [form["order"]]
+        statuses = {one: {"status": "Pending"} if one in book else {"error": "Incorrect order ID"} for one in ids}
+        return statuses if "orders" in form else statuses[form["order"]]
 
     return {"add": add, "status": status}
 
@@ -464,7 +464,7 @@ async def ordinary(api, worker, who):
 
 
 @pytest.mark.parametrize(
-    ("said", "ends"),
+    ("answer", "ends"),
     [
         ({"error": "Pick something else"}, "canceled"),
         ({"status": "fail", "message": "Pick something else"}, "canceled"),
@@ -477,9 +477,9 @@ async def ordinary(api, worker, who):
         (b"", "queued"),
     ],
 )
-async def test_words_before_what_is_proved_not_to_be_bought_are_its_refusal(api, stocked, ann, lied_to, said, ends):
+async def test_words_before_what_is_proved_not_to_be_bought_are_its_refusal(api, stocked, ann, lied_to, answer, ends):
     worker, fake = lied_to
-    fake.answers |= a_small_panel(said)
+    fake.answers |= a_small_panel(answer)
     await ordinary(api, worker, ann)
     order = await unsure(api, worker, ann, "odd")
     worker.clock.forward(TAKEN_IN_S)

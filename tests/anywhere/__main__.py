@@ -38,12 +38,12 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the whole suite in each place")
     parser.add_argument("--keep", action="store_true", help="leave the folders of places that failed")
     parser.add_argument("--jobs", type=int, default=2, help="how many places at a time")
-    known = {place.name: place for place in (*PLACES, *MATRIX)}
-    parser.add_argument("places", nargs="*", metavar="NAME", help=", ".join(known))
+    places = {place.name: place for place in (*PLACES, *MATRIX)}
+    parser.add_argument("places", nargs="*", metavar="NAME", help=", ".join(places))
     wish = parser.parse_args()
-    if unknown := set(wish.places) - set(known):
+    if unknown := set(wish.places) - set(places):
         parser.error(f"there is no place {', '.join(sorted(unknown))}")
-    wanted = [known[name] for name in dict.fromkeys(wish.places)] or list(PLACES)
+    wanted = [places[name] for name in dict.fromkeys(wish.places)] or list(PLACES)
     new = [folder for folder in programs.COPIES if not folder.exists()]
     try:
         with ThreadPoolExecutor(wish.jobs) as pool:
@@ -153,8 +153,8 @@ def _python(version: str, user: pwd.struct_passwd | None) -> tuple[str, str]:
     ]
     folders += sorted(Path.home().glob(f".pyenv/versions/{version or 3}.*/bin"), reverse=True)
     for candidate in (folder / name for name in names for folder in folders):
-        if "shims" not in candidate.parts and (found := _described(candidate, user)) is not None:
-            return str(candidate), found
+        if "shims" not in candidate.parts and (description := _described(candidate, user)) is not None:
+            return str(candidate), description
     raise NotHere(
         f"there is no Python {version or '3.11 or newer'} with venv" + (" that the user may run" if user else "")
     )
@@ -176,8 +176,8 @@ def _described(python: Path, user: pwd.struct_passwd | None) -> str | None:
         )
     except OSError:
         return None
-    found = re.fullmatch(r"3\.(\d+)\n", done.stdout)
-    return done.stdout.strip() if found and int(found[1]) >= 11 else None
+    match = re.fullmatch(r"3\.(\d+)\n", done.stdout)
+    return done.stdout.strip() if match and int(match[1]) >= 11 else None
 
 
 @contextlib.contextmanager

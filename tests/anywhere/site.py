@@ -44,8 +44,8 @@ class Running:
         while True:
             ended = self.process.poll() is not None
             text = self.printed()
-            if found := re.search(pattern, text):
-                return found
+            if match := re.search(pattern, text):
+                return match
             if ended:
                 raise Failed(f"ended with {self.process.returncode} before it printed {pattern!r}\n{tail(text)}")
             if len(text) != size:

@@ -17,13 +17,13 @@ KEPT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opens
 
 def wheels(python: str, version: str, to: Path) -> Path:
     """A folder that everyone may read with all locked wheels for ``python``; downloads what the cache lacks."""
-    kept, shared = KEPT / version, to / version
+    cache, shared = KEPT / version, to / version
     locks = hashlib.sha256(b"".join((CHECKOUT / lock).read_bytes() for lock in LOCKS)).hexdigest()
     with _TURN:
-        if not (kept / locks).exists():
-            _download(python, kept)
-            (kept / locks).touch()
-    shutil.copytree(kept, shared)
+        if not (cache / locks).exists():
+            _download(python, cache)
+            (cache / locks).touch()
+    shutil.copytree(cache, shared)
     shared.chmod(0o755)
     for wheel in shared.iterdir():
         wheel.chmod(0o644)
@@ -31,10 +31,10 @@ def wheels(python: str, version: str, to: Path) -> Path:
     return shared
 
 
-def _download(python: str, kept: Path) -> None:
-    kept.mkdir(parents=True, exist_ok=True)
+def _download(python: str, cache: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder], check=True)
         options = ("--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes")
-        command = [f"{folder}/bin/python", "-m", "pip", "download", *options, "--dest", str(kept), "-r", LOCKS[1]]
+        command = [f"{folder}/bin/python", "-m", "pip", "download", *options, "--dest", str(cache), "-r", LOCKS[1]]
         subprocess.run(command, cwd=CHECKOUT, check=True)

@@ -52,9 +52,9 @@ BILLED = {
 @pytest.mark.parametrize("kind", ServiceType)
 async def test_every_type_is_placed_charged_and_shown(api, ann, stocked, kind):
     quantity, charge = BILLED[kind]
-    asked = {"service": OF_TYPE[kind], **SHAPES[kind]}
-    assert {"status": "success", "order": 1} == await api.ask("v1", ann.key, "add", **asked)
-    assert {"order": 2} == await api.ask("v2", ann.key, "add", **asked)
+    fields = {"service": OF_TYPE[kind], **SHAPES[kind]}
+    assert {"status": "success", "order": 1} == await api.ask("v1", ann.key, "add", **fields)
+    assert {"order": 2} == await api.ask("v2", ann.key, "add", **fields)
     assert FUNDS - 2 * charge == await balance(stocked, ann.id)
     word = "In progress" if kind is T.SUBSCRIPTIONS else "Pending"
     expected = {
@@ -64,8 +64,8 @@ async def test_every_type_is_placed_charged_and_shown(api, ann, stocked, kind):
         "remains": str(quantity),
         "currency": "USD",
     }
-    said = await api.form("v2", {"key": ann.key, "action": "status", "order": 2})
-    assert (expected, list(expected)) == (said.said, list(said.said))
+    answer = await api.form("v2", {"key": ann.key, "action": "status", "order": 2})
+    assert (expected, list(expected)) == (answer.said, list(answer.said))
     first = await api.ask("v1", ann.key, "status", order=1)
     assert ["order", "status", "charge", "start_count", "remains"] == list(first)
     assert ("1", word.lower().replace(" ", ""), "0") == (first["order"], first["status"], first["remains"])
@@ -75,19 +75,19 @@ async def test_every_type_is_placed_charged_and_shown(api, ann, stocked, kind):
 
 
 async def test_on_the_v1_page_media_likers_may_name_the_link_alone(api, ann, stocked):
-    asked = {"service": OF_TYPE[T.MENTIONS_MEDIA_LIKERS], "link": LINK}
-    assert {"status": "success", "order": 1} == await api.ask("v1", ann.key, "add", **asked)
+    fields = {"service": OF_TYPE[T.MENTIONS_MEDIA_LIKERS], "link": LINK}
+    assert {"status": "success", "order": 1} == await api.ask("v1", ann.key, "add", **fields)
     assert [(2, LINK, {"media": LINK})] == await fetch(
         stocked, "select quantity, link, details from orders join order_detail on order_id = id"
     )
-    assert {"error": "Incorrect media"} == await api.ask("v2", ann.key, "add", **asked)
+    assert {"error": "Incorrect media"} == await api.ask("v2", ann.key, "add", **fields)
 
 
 @pytest.mark.parametrize("dialect", ["v1", "v2"])
 async def test_parameters_that_say_nothing_are_absent_and_those_of_other_types_ignored(api, ann, dialect):
     noise = {"runs": "undefined", "interval": "null", "comments": "", "usernames": "a", "expiry": "x", "delay": "-1"}
-    said = await api.ask(dialect, ann.key, "add", service=DEFAULT, link=LINK, quantity=" 100 ", **noise)
-    assert 1 == said["order"]
+    answer = await api.ask(dialect, ann.key, "add", service=DEFAULT, link=LINK, quantity=" 100 ", **noise)
+    assert 1 == answer["order"]
 
 
 async def test_a_customer_pays_the_rate_of_its_own_price_list(api, ann, stocked):
@@ -114,8 +114,8 @@ async def test_a_credit_limit_lets_the_balance_go_below_nothing(api, stocked):
     await let_owe(stocked, who.id, 5000)
     assert {"order": 1} == await api.ask("v2", who.key, "add", service=DEFAULT, link=LINK, quantity=100)
     assert {"balance": "-0.04", "currency": "USD"} == await api.ask("v2", who.key, "balance")
-    said = await api.ask("v2", who.key, "add", service=DEFAULT, link=LINK, quantity=100)
-    assert {"error": "Not enough funds on balance"} == said
+    answer = await api.ask("v2", who.key, "add", service=DEFAULT, link=LINK, quantity=100)
+    assert {"error": "Not enough funds on balance"} == answer
     assert [] == await broken(stocked)
 
 
@@ -126,33 +126,35 @@ async def test_the_same_idempotency_key_places_and_charges_once(api, ann, stocke
     await customers.add_key(stocked, ann.id, second, PEPPER, by=acting(now()))
     name = "order / \N{SNOWMAN} 1" if how == "parameter" else "order-1"
     header = {"Idempotency-Key": name} if how == "header" else {}
-    asked = {"action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
-    asked |= {"idempotency_key": name} if how == "parameter" else {}
-    answers = [await api.form(dialect, asked | {"key": key}, headers=header) for key in (ann.key, second.text, ann.key)]
-    other = await api.form(dialect, asked | {"key": ann.key, "quantity": 101}, headers=header)
+    fields = {"action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+    fields |= {"idempotency_key": name} if how == "parameter" else {}
+    answers = [
+        await api.form(dialect, fields | {"key": key}, headers=header) for key in (ann.key, second.text, ann.key)
+    ]
+    other = await api.form(dialect, fields | {"key": ann.key, "quantity": 101}, headers=header)
     assert [1, 1, 1] == [answer.said["order"] for answer in answers]
     assert {"error": "Idempotency key was used with other parameters"} == other.said
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
     bob = await buyer(stocked)
-    assert 2 == (await api.form(dialect, asked | {"key": bob.key}, headers=header)).said["order"]
+    assert 2 == (await api.form(dialect, fields | {"key": bob.key}, headers=header)).said["order"]
     assert [] == await broken(stocked)
 
 
 async def test_an_idempotency_key_is_the_same_in_the_header_as_in_a_parameter(api, ann, stocked):
     name = "é \N{SNOWMAN} 1"
-    asked = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
+    fields = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
     sent = name.encode().decode("latin-1")
-    for told, headers in (({"idempotency_key": f" {name}\n"}, {}), ({}, {"Idempotency-Key": f"\t{sent} "})):
-        assert {"order": 1} == (await api.form("v2", asked | told, headers=headers)).said
+    for parameters, headers in (({"idempotency_key": f" {name}\n"}, {}), ({}, {"Idempotency-Key": f"\t{sent} "})):
+        assert {"order": 1} == (await api.form("v2", fields | parameters, headers=headers)).said
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
 
 
 @pytest.mark.parametrize("header", ["\xe9", "a\xc2\x85b", "a\x1bb", "a\x7f", "\xed\xa0\x80"])
 async def test_a_header_that_is_no_utf_8_or_holds_a_control_character_is_no_idempotency_key(api, ann, header):
-    asked = {"key": ann.key, "service": DEFAULT, "link": LINK, "quantity": 100}
-    added = await api.form("v2", {"action": "add", **asked}, headers={"Idempotency-Key": header})
+    fields = {"key": ann.key, "service": DEFAULT, "link": LINK, "quantity": 100}
+    added = await api.form("v2", {"action": "add", **fields}, headers={"Idempotency-Key": header})
     assert {"error": "Incorrect idempotency_key"} == added.said
-    looked = await api.form("v2", {"action": "balance", **asked}, headers={"Idempotency-Key": header})
+    looked = await api.form("v2", {"action": "balance", **fields}, headers={"Idempotency-Key": header})
     assert "100.00" == looked.said["balance"]
 
 
@@ -166,20 +168,20 @@ async def test_an_idempotency_key_that_comes_as_a_list_places_nothing(api, ann, 
 
 
 async def test_one_idempotency_key_many_times_at_once_is_one_order(api, ann, stocked):
-    asked = {"service": DEFAULT, "link": LINK, "quantity": 100}
-    said = await asyncio.gather(
-        *(api.ask("v2", ann.key, "add", **asked, idempotency_key=f"key {at % 3}") for at in range(60))
+    fields = {"service": DEFAULT, "link": LINK, "quantity": 100}
+    answers = await asyncio.gather(
+        *(api.ask("v2", ann.key, "add", **fields, idempotency_key=f"key {at % 3}") for at in range(60))
     )
-    assert 3 == len({one["order"] for one in said}) == len(await fetch(stocked, "select from orders"))
+    assert 3 == len({one["order"] for one in answers}) == len(await fetch(stocked, "select from orders"))
     assert FUNDS - 3 * CHARGE == await balance(stocked, ann.id)
 
 
 async def test_a_repeat_may_differ_in_what_the_services_type_does_not_use(api, ann, stocked):
-    asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
+    fields = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
     for more in ({}, {"comments": "x", "device": 3}, {"runs": 0, "interval": 0}, {"answer_number": "none"}):
-        assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked | more)
+        assert {"order": 1} == await api.ask("v2", ann.key, "add", **fields | more)
     refused = {"error": "Idempotency key was used with other parameters"}
-    assert refused == await api.ask("v2", ann.key, "add", **asked | {"runs": 2, "interval": 1})
+    assert refused == await api.ask("v2", ann.key, "add", **fields | {"runs": 2, "interval": 1})
     package = {"service": PACKAGE, "link": LINK, "idempotency_key": "p"}
     for quantity in (1, 99, ""):
         assert {"order": 2} == await api.ask("v2", ann.key, "add", **package, quantity=quantity)
@@ -187,43 +189,43 @@ async def test_a_repeat_may_differ_in_what_the_services_type_does_not_use(api, a
 
 async def test_a_refusal_is_not_remembered_under_its_idempotency_key(api, stocked):
     who = await buyer(stocked, "0.01")
-    asked = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
-    assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **asked)
+    fields = {"service": DEFAULT, "link": LINK, "quantity": 100, "idempotency_key": "k"}
+    assert {"error": "Not enough funds on balance"} == await api.ask("v2", who.key, "add", **fields)
     await pay(stocked, who.id, FUNDS, "1")
-    assert {"order": 1} == await api.ask("v2", who.key, "add", **asked)
+    assert {"order": 1} == await api.ask("v2", who.key, "add", **fields)
 
 
 async def test_an_idempotency_key_answers_after_the_service_was_taken_off_sale(api, ann, stocked):
-    asked = {"service": 100, "link": LINK, "quantity": 100, "idempotency_key": "k"}
+    fields = {"service": 100, "link": LINK, "quantity": 100, "idempotency_key": "k"}
     await stock(stocked, [service(100)])
-    assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked)
+    assert {"order": 1} == await api.ask("v2", ann.key, "add", **fields)
     await stock(stocked, [service(100, on_sale=False)])
-    assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked)
-    assert {"error": "Incorrect service ID"} == await api.ask("v2", ann.key, "add", **asked | {"idempotency_key": "l"})
+    assert {"order": 1} == await api.ask("v2", ann.key, "add", **fields)
+    assert {"error": "Incorrect service ID"} == await api.ask("v2", ann.key, "add", **fields | {"idempotency_key": "l"})
 
 
 async def test_an_edit_of_the_price_list_counts_for_the_very_next_order(api, ann, stocked):
-    asked = {"service": DEFAULT, "link": LINK, "quantity": 100}
-    assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked)
+    fields = {"service": DEFAULT, "link": LINK, "quantity": 100}
+    assert {"order": 1} == await api.ask("v2", ann.key, "add", **fields)
     await stock(stocked, [service(DEFAULT, rate="9", max=150)])
-    assert {"order": 2} == await api.ask("v2", ann.key, "add", **asked)
-    said = await api.ask("v2", ann.key, "add", **asked | {"quantity": 151})
-    assert {"error": "Quantity more than maximum 150"} == said
+    assert {"order": 2} == await api.ask("v2", ann.key, "add", **fields)
+    answer = await api.ask("v2", ann.key, "add", **fields | {"quantity": 151})
+    assert {"error": "Quantity more than maximum 150"} == answer
     await stock(stocked, [service(DEFAULT, on_sale=False)])
-    assert {"error": "Incorrect service ID"} == await api.ask("v2", ann.key, "add", **asked)
+    assert {"error": "Incorrect service ID"} == await api.ask("v2", ann.key, "add", **fields)
     await stock(stocked, [service(DEFAULT, rate="0.9")])
-    assert {"order": 3} == await api.ask("v2", ann.key, "add", **asked)
+    assert {"order": 3} == await api.ask("v2", ann.key, "add", **fields)
     assert [(1, 9_000), (2, 90_000), (3, 9_000)] == await fetch(stocked, "select id, charge from orders order by id")
     assert [] == await broken(stocked)
 
 
 async def test_orders_of_one_second_are_told_apart_and_never_shared(api, stocked):
     people = [await buyer(stocked) for _ in range(5)]
-    asked = [(who, at) for at in range(20) for who in people]
-    said = await asyncio.gather(*(api.add(who.key, link=f"{LINK}/{who.id}/{at}") for who, at in asked))
-    told = dict(zip(said, asked, strict=True))
-    kept = await fetch(stocked, "select id, customer_id, link from orders order by id")
-    assert [(order, who.id, f"{LINK}/{who.id}/{at}") for order, (who, at) in sorted(told.items())] == kept
+    requests = [(who, at) for at in range(20) for who in people]
+    answers = await asyncio.gather(*(api.add(who.key, link=f"{LINK}/{who.id}/{at}") for who, at in requests))
+    placed = dict(zip(answers, requests, strict=True))
+    rows = await fetch(stocked, "select id, customer_id, link from orders order by id")
+    assert [(order, who.id, f"{LINK}/{who.id}/{at}") for order, (who, at) in sorted(placed.items())] == rows
     assert [] == await broken(stocked)
 
 
@@ -233,9 +235,9 @@ async def several(api, ann):
 
 async def test_statuses_come_in_the_order_asked_under_the_ids_as_they_were_written(api, ann):
     await several(api, ann)
-    said = await api.form("v2", {"key": ann.key, "action": "status", "orders": " 3,1 ,, 02,x,3,99,"})
-    assert ["3", "1", "02", "x", "99"] == list(said.said)
-    assert {"error": "Incorrect order ID"} == said.said["x"] == said.said["99"]
+    answer = await api.form("v2", {"key": ann.key, "action": "status", "orders": " 3,1 ,, 02,x,3,99,"})
+    assert ["3", "1", "02", "x", "99"] == list(answer.said)
+    assert {"error": "Incorrect order ID"} == answer.said["x"] == answer.said["99"]
     v1 = await api.ask("v1", ann.key, "status", orders="[3, 1, 77]")
     assert (["3", "1", "77"], "Incorrect order ID") == (list(v1), v1["77"])
     assert {"order", "status", "charge", "start_count", "remains"} == set(v1["3"])
@@ -268,8 +270,8 @@ async def test_cancel_is_always_an_array_and_says_one_again_while_it_is_open(api
     queued = await api.add(ann.key)
     for dialect in ("v1", "v2"):
         assert [{"order": sent, "cancel": 1}] == await api.ask(dialect, ann.key, "cancel", order=sent)
-    said = await api.ask("v2", ann.key, "cancel", orders=f"{sent},{queued},x,{queued}")
-    assert [(sent, 1), (queued, 1), ("x", {"error": "Incorrect order ID"})] == [tuple(one.values()) for one in said]
+    answer = await api.ask("v2", ann.key, "cancel", orders=f"{sent},{queued},x,{queued}")
+    assert [(sent, 1), (queued, 1), ("x", {"error": "Incorrect order ID"})] == [tuple(one.values()) for one in answer]
     assert "Canceled" == (await api.ask("v2", ann.key, "status", order=queued))["status"]
     assert "Pending" == (await api.ask("v2", ann.key, "status", order=sent))["status"]
     assert FUNDS - CHARGE == await balance(stocked, ann.id)
@@ -329,10 +331,10 @@ async def test_refills_of_one_and_of_many_answer_in_their_own_shapes(api, ann, w
         {"order": "x", "refill": {"error": "Incorrect order ID"}},
     ] == many.said
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", refill=1)
-    said = await api.ask("v2", ann.key, "refill_status", refills="3,99,1,x")
+    answer = await api.ask("v2", ann.key, "refill_status", refills="3,99,1,x")
     missing = {"error": "Refill not found"}
-    told = [(3, "Pending"), (99, missing), (1, "Pending"), ("x", missing)]
-    assert [{"refill": refill, "status": status} for refill, status in told] == said
+    expected = [(3, "Pending"), (99, missing), (1, "Pending"), ("x", missing)]
+    assert [{"refill": refill, "status": status} for refill, status in expected] == answer
     for fields in ({"refill": 1}, {"refills": "1"}):
         assert "Pending" in str(await api.ask("v2", ann.key, "", **fields))
     assert {"status": "Pending"} == await api.ask("v2", ann.key, "refill_status", order=first)
@@ -341,8 +343,8 @@ async def test_refills_of_one_and_of_many_answer_in_their_own_shapes(api, ann, w
 
 async def test_a_refill_asked_for_many_times_at_once_is_one(api, ann, worker, stocked):
     (order,) = await refillable(api, worker, ann, 1)
-    said = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(10)))
-    assert 1 == sum(one == {"refill": "1"} for one in said)
+    answers = await asyncio.gather(*(api.ask("v2", ann.key, "refill", order=order) for _ in range(10)))
+    assert 1 == sum(one == {"refill": "1"} for one in answers)
     assert 1 == len(await fetch(stocked, "select from refill"))
 
 
@@ -416,9 +418,9 @@ async def test_reads_change_nothing(api, ann, stocked):
 async def test_a_read_after_a_write_sees_it(api, ann):
     for at in range(1, 30):
         order = await api.add(ann.key)
-        said, listed, left = await asyncio.gather(
+        answers, listed, left = await asyncio.gather(
             api.ask("v2", ann.key, "status", order=order),
             api.ask("v2", ann.key, "orders", limit=1),
             api.ask("v2", ann.key, "balance"),
         )
-        assert ("Pending", order, f"{100 - at * 0.09:.2f}") == (said["status"], listed[0]["order"], left["balance"])
+        assert ("Pending", order, f"{100 - at * 0.09:.2f}") == (answers["status"], listed[0]["order"], left["balance"])

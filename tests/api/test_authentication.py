@@ -60,9 +60,9 @@ async def test_a_key_in_use_is_looked_at_with_others_and_never_by_itself_again(d
     await customers.add_key(stocked, ann.id, other, PEPPER, by=acting(now()))
     for _ in range(10):
         for key in (ann.key, other.text):
-            found = await called(door, key)
-            assert found is not None
-            assert found.customer == ann.id
+            holder = await called(door, key)
+            assert holder is not None
+            assert holder.customer == ann.id
         await door.refresh()
         hands.at += CACHED_S / 2
     assert [1, 1, 2, 2] == looks.taken()[:4]
@@ -87,9 +87,9 @@ async def test_a_refresh_shows_out_whoever_was_revoked_and_knows_who_was_suspend
     await called(door, ann.key)
     await customers.set_suspended(stocked, ann.id, suspended=True, by=acting(now()))
     await door.refresh()
-    found = await called(door, ann.key)
-    assert found is not None
-    assert found.suspended
+    holder = await called(door, ann.key)
+    assert holder is not None
+    assert holder.suspended
     await customers.revoke_keys(stocked, [first.key], by=acting(now()))
     await door.refresh()
     assert None is await called(door, ann.key)

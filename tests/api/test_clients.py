@@ -37,20 +37,20 @@ async def http(port, agent, path, fields, *, method="POST", also=""):
     body = urlencode(fields)
     target, sent = (f"{path}?{body}", "") if method == "GET" else (path, body)
     head = f"{method} {target} HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\nAccept: */*\r\n{also}"
-    told = f"Content-Type: {FORM}\r\nContent-Length: {len(sent)}\r\n" if method == "POST" else ""
+    content_head = f"Content-Type: {FORM}\r\nContent-Length: {len(sent)}\r\n" if method == "POST" else ""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"{head}{told}\r\n{sent}".encode())
+    writer.write(f"{head}{content_head}\r\n{sent}".encode())
     first, *lines = (await at_last(reader.readuntil(b"\r\n\r\n"))).decode().strip().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
-    said = await at_last(reader.readexactly(int(headers["content-length"])))
+    content = await at_last(reader.readexactly(int(headers["content-length"])))
     writer.close()
-    return int(first.split()[1]), headers, said
+    return int(first.split()[1]), headers, content
 
 
 async def ask(port, agent, key, action, path="/api/v1", **fields):
-    code, _, said = await http(port, agent, path, {"key": key, "action": action, **fields})
+    code, _, answer = await http(port, agent, path, {"key": key, "action": action, **fields})
     assert 200 == code
-    return json.loads(said)
+    return json.loads(answer)
 
 
 async def drip_feed(port, agent, key):
@@ -93,14 +93,14 @@ async def test_an_order_of_a_client_that_reads_title_case_alone_moves_over_v1(ap
 async def test_a_panel_of_the_family_follows_a_drip_feed_by_its_runs(stocked, worker, ann, port):
     order = await drip_feed(port, SMART, ann.key)
     assert {"status": "Pending", "runs": "0", "orders": []} == await ask(port, SMART, ann.key, "status", order=order)
-    told = []
+    statuses = []
     for _ in range(6):
         await worker.round(301)
-        told.append(await ask(port, SMART, ann.key, "status", order=order))
-    assert DRIP_FEED == list(told[0])
-    assert {"status": "In progress", "runs": "1", "orders": []} == told[0]
-    assert {"status": "Completed", "runs": "3", "orders": []} == told[-1]
-    assert sorted(one["runs"] for one in told) == [one["runs"] for one in told]
+        statuses.append(await ask(port, SMART, ann.key, "status", order=order))
+    assert DRIP_FEED == list(statuses[0])
+    assert {"status": "In progress", "runs": "1", "orders": []} == statuses[0]
+    assert {"status": "Completed", "runs": "3", "orders": []} == statuses[-1]
+    assert sorted(one["runs"] for one in statuses) == [one["runs"] for one in statuses]
     assert PAGE == list(await ask(port, CURL, ann.key, "status", order=order))
 
 
@@ -110,23 +110,23 @@ async def test_runs_that_were_never_sent_on_are_not_told(api, stocked, worker, a
     await api.ask("v2", ann.key, "cancel", orders=order)
     for _ in range(6):
         await worker.round(301)
-    said = await ask(port, SMART, ann.key, "status", order=order)
-    assert ("1", []) == (said["runs"], said["orders"])
-    assert "In progress" != said["status"]
+    answer = await ask(port, SMART, ann.key, "status", order=order)
+    assert ("1", []) == (answer["runs"], answer["orders"])
+    assert "In progress" != answer["status"]
 
 
 async def test_a_panel_of_the_family_follows_a_subscription_by_its_posts(api, stocked, lied_to, ann, port):
     worker, fake = lied_to
     fake.answers["add"] = {"order": 500}
     order = (await ask(port, SMART, ann.key, "add", **FIELDS, posts=9, expiry="31/12/2099"))["order"]
-    told = {"status": "In progress", "expiry": "31/12/2099", "posts": "0", "orders": []}
-    assert told == await ask(port, SMART, ann.key, "status", order=order)
+    fields = {"status": "In progress", "expiry": "31/12/2099", "posts": "0", "orders": []}
+    assert fields == await ask(port, SMART, ann.key, "status", order=order)
     await worker.send()
     await look(worker, fake, {"501": post(10), "502": post(20)})
     made = [child for _, child, *_ in await children(stocked)]
-    said = await ask(port, SMART, ann.key, "status", order=order)
-    assert SUBSCRIPTION == list(said)
-    assert told | {"posts": "2", "orders": made} == said
+    answer = await ask(port, SMART, ann.key, "status", order=order)
+    assert SUBSCRIPTION == list(answer)
+    assert fields | {"posts": "2", "orders": made} == answer
     assert PAGE == list(await ask(port, SMART, ann.key, "status", order=made[0]))
     assert 10_000_000 - 30 * UNIT == await balance(stocked, ann.id)
     assert PAGE == list(await ask(port, CURL, ann.key, "status", order=order))
@@ -139,11 +139,11 @@ async def test_the_plural_tells_parents_by_their_shapes_and_all_others_by_the_pa
     plain = await api.add(ann.key)
     other = await drip_feed(port, CURL, (await buyer(stocked)).key)
     listed = f"{drip},{subscription},{plain},{other},x"
-    said = await ask(port, SMART, ann.key, "status", orders=listed)
-    assert {"status": "Pending", "runs": "0", "orders": []} == said[str(drip)]
-    assert {"status": "In progress", "expiry": "", "posts": "0", "orders": []} == said[str(subscription)]
-    assert PAGE == list(said[str(plain)])
-    assert ["Incorrect order ID"] * 2 == [said[str(other)], said["x"]]
+    answer = await ask(port, SMART, ann.key, "status", orders=listed)
+    assert {"status": "Pending", "runs": "0", "orders": []} == answer[str(drip)]
+    assert {"status": "In progress", "expiry": "", "posts": "0", "orders": []} == answer[str(subscription)]
+    assert PAGE == list(answer[str(plain)])
+    assert ["Incorrect order ID"] * 2 == [answer[str(other)], answer["x"]]
     as_the_page = await ask(port, CURL, ann.key, "status", orders=listed)
     assert [PAGE] * 3 == [list(as_the_page[str(one)]) for one in (drip, subscription, plain)]
     extended = await ask(port, SMART, ann.key, "status", order=subscription, extended=1)
@@ -156,8 +156,8 @@ async def test_the_plural_tells_parents_by_their_shapes_and_all_others_by_the_pa
 async def test_the_switch_of_a_key_wins_over_its_client(stocked, port, agent, as_panel, keys):
     who = await buyer(stocked, key=NewKey("s" * 40, settings=KeySettings(as_panel=as_panel)))
     order = await drip_feed(port, agent, who.key)
-    said = await ask(port, agent, who.key, "status", order=order)
-    assert (keys, "Pending" if agent == SMART else "pending") == (list(said), said["status"])
+    answer = await ask(port, agent, who.key, "status", order=order)
+    assert (keys, "Pending" if agent == SMART else "pending") == (list(answer), answer["status"])
 
 
 async def test_only_parents_of_such_a_client_cost_a_look_more(api, stocked, ann, port, monkeypatch):
@@ -169,8 +169,8 @@ async def test_only_parents_of_such_a_client_cost_a_look_more(api, stocked, ann,
 
     monkeypatch.setattr(orders, "read_parts", counted)
     plain, drip = await api.add(ann.key), await drip_feed(port, SMART, ann.key)
-    for agent, asked in ((SMART, str(plain)), (CURL, f"{plain},{drip}")):
-        await ask(port, agent, ann.key, "status", orders=asked)
+    for agent, ids in ((SMART, str(plain)), (CURL, f"{plain},{drip}")):
+        await ask(port, agent, ann.key, "status", orders=ids)
     assert [] == looked
     await ask(port, SMART, ann.key, "status", orders=f"{plain},{drip}")
     assert [[drip]] == looked
@@ -182,9 +182,9 @@ async def test_many_runs_are_read_in_parts_of_a_bounded_size(stocked, port):
     many = (400, 2, orders.MANY_RUNS + 1, 400)
     drips = [(await ask(port, SMART, who.key, "add", **wanted, runs=runs))["order"] for runs in many]
     before = TRAFFIC["parts"].batches.total
-    said = await ask(port, SMART, who.key, "status", orders=",".join(map(str, drips)))
+    answer = await ask(port, SMART, who.key, "status", orders=",".join(map(str, drips)))
     assert 2 == TRAFFIC["parts"].batches.total - before
-    assert [{"status": "Pending", "runs": "0", "orders": []}] * 4 == list(said.values())
+    assert [{"status": "Pending", "runs": "0", "orders": []}] * 4 == list(answer.values())
 
 
 SERVICE = ["service", "name", "type", "category", "rate", "min", "max", "refill", "cancel"]
@@ -197,37 +197,37 @@ async def price_list(port, agent, key, path="/api/v2", *, method="POST", also=""
 async def test_v2s_list_tells_a_panel_of_the_family_which_services_may_drip(ann, port):
     _, _, before = await price_list(port, CURL, ann.key)
     for agent in (SMART, WHOLE):
-        told = json.loads((await price_list(port, agent, ann.key))[2])
-        assert [*SERVICE, "dripfeed"] == list(told[0])
-        assert {DEFAULT: False, DRIP: True}.items() <= {one["service"]: one["dripfeed"] for one in told}.items()
-        assert json.loads(before) == [{name: one[name] for name in SERVICE} for one in told]
+        answer = json.loads((await price_list(port, agent, ann.key))[2])
+        assert [*SERVICE, "dripfeed"] == list(answer[0])
+        assert {DEFAULT: False, DRIP: True}.items() <= {one["service"]: one["dripfeed"] for one in answer}.items()
+        assert json.loads(before) == [{name: one[name] for name in SERVICE} for one in answer]
     assert before == (await price_list(port, CURL, ann.key))[2]
     assert [SERVICE] == [list(one) for one in json.loads(before)][:1]
 
 
 async def test_the_list_of_such_a_panel_has_a_tag_and_a_vary_of_its_own(ann, port):
     """Nobody else's list has another byte for it, in its body or its head: no cache may keep either of them."""
-    told: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+    lists: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
     for agent in (CURL, SMART, CURL):
         for coding in ("", "Accept-Encoding: gzip\r\n"):
             code, headers, body = await price_list(port, agent, ann.key, method="GET", also=coding)
-            assert told.setdefault((agent, coding), (code, headers, body)) == (code, headers, body)
-    assert 4 == len({headers["etag"] for _, headers, _ in told.values()})
-    for (agent, coding), (_, headers, body) in told.items():
+            assert lists.setdefault((agent, coding), (code, headers, body)) == (code, headers, body)
+    assert 4 == len({headers["etag"] for _, headers, _ in lists.values()})
+    for (agent, coding), (_, headers, body) in lists.items():
         assert "no-store" == headers["cache-control"]
         vary = "accept-encoding, user-agent" if agent == SMART else "accept-encoding"
         usual = ["content-type", "cache-control", "content-length", *(["content-encoding"] if coding else []), "vary"]
         assert (vary, [*usual, "etag"]) == (headers["vary"], list(headers))
         if coding:
-            assert told[agent, ""][2] == gzip.decompress(body)
+            assert lists[agent, ""][2] == gzip.decompress(body)
 
 
 async def test_each_lists_tag_is_no_others(ann, port):
     tags = {agent: (await price_list(port, agent, ann.key, method="GET"))[1]["etag"] for agent in (SMART, CURL)}
     for agent in (SMART, CURL):
         for whose, tag in tags.items():
-            asked = f"If-None-Match: {tag}\r\n"
-            code, headers, _ = await price_list(port, agent, ann.key, method="GET", also=asked)
+            condition = f"If-None-Match: {tag}\r\n"
+            code, headers, _ = await price_list(port, agent, ann.key, method="GET", also=condition)
             assert (304 if whose == agent else 200, tags[agent]) == (code, headers["etag"])
             if code == 304:
                 assert ("accept-encoding, user-agent" if agent == SMART else None) == headers.get("vary")
@@ -249,8 +249,8 @@ async def test_both_lists_are_written_once_and_anew_when_the_price_list_moves(ap
     await save_services(stocked, [changed], by=acting(now()))
 
     async def moved():
-        told = json.loads((await price_list(port, SMART, ann.key))[2])
-        return [False] == [one["dripfeed"] for one in told if one["service"] == DRIP]
+        answer = json.loads((await price_list(port, SMART, ann.key))[2])
+        return [False] == [one["dripfeed"] for one in answer if one["service"] == DRIP]
 
     await until(moved)
     assert [DRIP] == written
@@ -281,12 +281,12 @@ async def subscribed(port, agent, key, path="/api/v1", **more):
 
 async def bounds(conn, order):
     """How many new and old posts an order is kept for."""
-    kept = "select (details -> 'posts')::int, (details -> 'old_posts')::int from order_detail where order_id = %s"
-    return (await fetch(conn, kept, order))[0]
+    query = "select (details -> 'posts')::int, (details -> 'old_posts')::int from order_detail where order_id = %s"
+    return (await fetch(conn, query, order))[0]
 
 
 @pytest.mark.parametrize(
-    ("agent", "path", "asked", "kept"),
+    ("agent", "path", "fields", "stored"),
     [
         (SMART, "/api/v1", {"posts": 0}, (None, None)),
         (WHOLE, "/api/v1", {"posts": "0"}, (None, None)),
@@ -298,17 +298,17 @@ async def bounds(conn, order):
         (CURL, "/api/v1", {}, (None, None)),
     ],
 )
-async def test_no_posts_set_no_bound_for_a_panel_of_the_family(stocked, ann, port, agent, path, asked, kept):
-    order = (await subscribed(port, agent, ann.key, path, **asked))["order"]
-    assert kept == await bounds(stocked, order)
+async def test_no_posts_set_no_bound_for_a_panel_of_the_family(stocked, ann, port, agent, path, fields, stored):
+    order = (await subscribed(port, agent, ann.key, path, **fields))["order"]
+    assert stored == await bounds(stocked, order)
 
 
 async def test_the_switch_of_a_key_wins_for_the_bound_too(stocked, port):
-    for agent, as_panel, kept in ((SMART, False, (0, None)), (CURL, True, (None, None))):
+    for agent, as_panel, stored in ((SMART, False, (0, None)), (CURL, True, (None, None))):
         settings = KeySettings(as_panel=as_panel)
         who = await buyer(stocked, key=NewKey(f"{as_panel:s>40}", settings=settings))
         order = (await subscribed(port, agent, who.key, posts=0))["order"]
-        assert kept == await bounds(stocked, order)
+        assert stored == await bounds(stocked, order)
 
 
 async def test_posts_without_bound_are_taken_in(stocked, lied_to, ann, port):
@@ -316,7 +316,7 @@ async def test_posts_without_bound_are_taken_in(stocked, lied_to, ann, port):
     fake.answers["add"] = {"order": 500}
     await subscribed(port, SMART, ann.key, posts=0)
     await worker.send()
-    assert "posts" not in fake.asked[0]
+    assert "posts" not in fake.requests[0]
     await look(worker, fake, {"501": post(10), "502": post(20)})
     assert 2 == len(await children(stocked))
     assert [] == await broken(stocked)

@@ -80,7 +80,7 @@ def requests(draw, key, *, last=False):
 async def all_said(port, data, cuts):
     """All that the server says to the bytes, sent in pieces, until it ends the connection; and whether by force, as
     where it has not read everything: then the end of what it said may be lost on the way."""
-    loop, said = asyncio.get_running_loop(), b""
+    loop, received = asyncio.get_running_loop(), b""
     edges = sorted({0, len(data), *(cut % len(data) for cut in cuts)})
     with socket.create_connection(("127.0.0.1", port)) as talk:
         talk.setblocking(False)
@@ -95,12 +95,12 @@ async def all_said(port, data, cuts):
         forced = False
         try:
             while part := await at_last(loop.sock_recv(talk, 1 << 16)):
-                said += part
+                received += part
         except ConnectionError:
             forced = True
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-    return said, forced
+    return received, forced
 
 
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -123,8 +123,8 @@ def test_any_bytes_get_the_answers_that_asgi_would_give(server, database, loop):
         @given(
             st.lists(requests(key), max_size=4), requests(key, last=True), st.lists(st.integers(0, 1 << 30), max_size=4)
         )
-        def run(asked, last, cuts):
-            data = b"".join([*asked, last])
+        def run(calls, last, cuts):
+            data = b"".join([*calls, last])
             (ours, cut_short), (theirs, theirs_cut_short) = (runner.run(all_said(port, data, cuts)) for port in ports)
             if cut_short or theirs_cut_short:
                 length = min(len(ours), len(theirs))
@@ -145,9 +145,9 @@ async def pieces_said(port, *pieces):
         writer.write(piece)
         await writer.drain()
         await asyncio.sleep(0.02)
-    said = await heard(reader)
+    answers = await heard(reader)
     writer.close()
-    return said
+    return answers
 
 
 @pytest.mark.parametrize("lines", [3, 40_000], ids=["short", "long"])
@@ -158,16 +158,16 @@ async def test_a_request_in_pieces_is_one_request(api, ann, lines, cuts):
     whole = request(f"{form}&comments={'%0A'.join(['ab'] * lines)}".encode())
     edges = sorted({0, len(whole), *(cut if cut >= 0 else len(whole) + cut for cut in cuts if cut < len(whole))})
     async with serving(api.application) as port:
-        _, said = await pieces_said(port, *(whole[at:end] for at, end in pairwise(edges)))
-    assert ({"order": 1} if lines == 3 else {"error": "Quantity more than maximum 1000"}) == said
+        _, body = await pieces_said(port, *(whole[at:end] for at, end in pairwise(edges)))
+    assert ({"order": 1} if lines == 3 else {"error": "Quantity more than maximum 1000"}) == body
 
 
 async def test_an_address_without_end_is_refused_by_both_ways(api, ann):
     endless = request(f"key={ann.key}&action=balance".encode()).replace(b"/api/v2", b"/api/v2?x=" + b"%61" * 30_000)
     for direct in (True, False):
         async with serving(api.application, direct=direct) as port:
-            head, said = await pieces_said(port, endless)
-            assert ("http/1.1 414", {"error": "Request too large"}) == (head[:12], said)
+            head, body = await pieces_said(port, endless)
+            assert ("http/1.1 414", {"error": "Request too large"}) == (head[:12], body)
             assert "connection: close" in head
 
 
@@ -176,7 +176,7 @@ async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, a
     key = make_key("far away", KeySettings(addresses=("192.0.2.9",)))
     await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
     body = f"key={key.text}&action=balance".encode()
-    told = [
+    cases = [
         ("", "IP not allowed"),
         ("X-Forwarded-For: 192.0.2.9\r\n", None),
         ("X-Forwarded-For: 192.0.2.8\r\n", "IP not allowed"),
@@ -191,22 +191,22 @@ async def test_behind_a_proxy_that_is_trusted_the_client_is_whom_it_names(api, a
     for trusted, direct in (("127.0.0.1", True), ("127.0.0.1", False), ("192.0.2.1", True), ("", True)):
         settings = {"proxy_headers": bool(trusted), "forwarded_allow_ips": trusted or None}
         async with serving(api.application, direct=direct, **settings) as port:
-            for head, refusal in told:
-                _, said = await pieces_said(port, request(body, head=head))
+            for head, refusal in cases:
+                _, answer = await pieces_said(port, request(body, head=head))
                 expected = refusal if trusted == "127.0.0.1" else "IP not allowed"
-                assert (expected, head) == (said.get("error"), head)
+                assert (expected, head) == (answer.get("error"), head)
             for cut in (len(trailing), len(trailing) - 40):
-                _, said = await pieces_said(port, trailing[:cut], trailing[cut:])
-                assert {"error": "IP not allowed"} == said
+                _, answer = await pieces_said(port, trailing[:cut], trailing[cut:])
+                assert {"error": "IP not allowed"} == answer
 
 
 async def test_an_idle_connection_is_ended_when_its_time_is_over(api, ann):
-    one = request(f"key={ann.key}&action=balance".encode())
+    call = request(f"key={ann.key}&action=balance".encode())
     async with serving(api.application, timeout_keep_alive=2) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(2):
             began = time.monotonic()
-            writer.write(one)
+            writer.write(call)
             await heard(reader)
             await asyncio.sleep(0.5)
         assert b"" == await at_last(reader.read())
@@ -215,13 +215,13 @@ async def test_an_idle_connection_is_ended_when_its_time_is_over(api, ann):
 
 
 async def test_who_is_answered_while_the_server_stops_is_told_that_the_connection_ends(api, ann, stocked, database):
-    one = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
+    call = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
     async with await connect(database.app_url) as rival:
         await rival.execute("begin")
         await rival.execute("lock table orders in exclusive mode")
         async with serving(api.application, timeout_graceful_shutdown=10) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(one)
+            writer.write(call)
             await until(lambda: fetch(stocked, "select from pg_stat_activity where wait_event_type = 'Lock'"))
 
             async def let_go_when_it_stops():
@@ -230,23 +230,23 @@ async def test_who_is_answered_while_the_server_stops_is_told_that_the_connectio
 
             letting_go = asyncio.create_task(let_go_when_it_stops())
         await letting_go
-        head, said = await heard(reader)
-        assert ({"order": 1}, True) == (said, "connection: close" in head)
+        head, body = await heard(reader)
+        assert ({"order": 1}, True) == (body, "connection: close" in head)
         assert b"" == await reader.read()
         writer.close()
 
 
 async def test_who_waits_longer_than_a_stopping_server_is_told_to_come_back(api, ann, stocked, database):
-    one = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
+    call = request(f"key={ann.key}&action=add&service={DEFAULT}&quantity=100&link={LINK}&idempotency_key=a".encode())
     async with await connect(database.app_url) as rival:
         await rival.execute("begin")
         await rival.execute("lock table orders in exclusive mode")
         async with serving(api.application, timeout_graceful_shutdown=1) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(one)
+            writer.write(call)
             await until(lambda: fetch(stocked, "select from pg_stat_activity where wait_event_type = 'Lock'"))
-        head, said = await heard(reader)
-        assert ({"error": "Temporarily unavailable"}, True) == (said, "connection: close" in head)
+        head, body = await heard(reader)
+        assert ({"error": "Temporarily unavailable"}, True) == (body, "connection: close" in head)
         assert head.startswith("http/1.1 503")
         assert b"" == await reader.read()
         writer.close()
@@ -266,8 +266,8 @@ async def test_a_long_body_that_is_being_sent_when_the_server_stops_ends_its_con
 
         sending = asyncio.create_task(send_the_rest())
     await sending
-    head, said = await heard(reader)
-    assert ("100.00", True) == (said["balance"], "connection: close" in head)
+    head, body = await heard(reader)
+    assert ("100.00", True) == (body["balance"], "connection: close" in head)
     writer.close()
 
 

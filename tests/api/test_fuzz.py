@@ -87,12 +87,12 @@ def sending(server, database):
 
 def check(answer):
     assert answer.status in (200, 404, 413, 429), (answer.status, answer.body)
-    said = json.loads(answer.body.decode())
+    decoded = json.loads(answer.body.decode())
     assert "application/json" == answer.headers["content-type"]
-    if isinstance(said, dict) and "error" in said:
-        assert [str] == [type(text) for text in said.values()], said
+    if isinstance(decoded, dict) and "error" in decoded:
+        assert [str] == [type(text) for text in decoded.values()], decoded
     if answer.status != 200:
-        assert ["error"] == list(said)
+        assert ["error"] == list(decoded)
 
 
 FUZZ = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -120,11 +120,11 @@ def test_any_add_gets_a_clean_answer(sending):
     @given(DIALECTS, kinds, FIELDS, st.booleans())
     def run(path, kind, fields, as_json):
         number, shape = kind
-        told = {"key": who.key, "action": "add", "service": str(number)} | dict(shape) | dict(fields)
+        parameters = {"key": who.key, "action": "add", "service": str(number)} | dict(shape) | dict(fields)
         if as_json:
-            send(path, json.dumps(told).encode(), content_type="application/json")
+            send(path, json.dumps(parameters).encode(), content_type="application/json")
         else:
-            send(path, form(told.items()), content_type="application/x-www-form-urlencoded")
+            send(path, form(parameters.items()), content_type="application/x-www-form-urlencoded")
 
     run()
 
@@ -134,8 +134,8 @@ def test_any_json_gets_a_clean_answer(sending):
 
     @FUZZ
     @given(DIALECTS, st.dictionaries(st.sampled_from(NAMES), JSONS, max_size=5), st.sampled_from(ACTIONS), CUTS)
-    def run(path, told, action, cuts):
-        body = json.dumps({"key": who.key, "action": action} | told).encode()
+    def run(path, fields, action, cuts):
+        body = json.dumps({"key": who.key, "action": action} | fields).encode()
         send(path, body, content_type="application/json")
         send(path, mangled(body, cuts), content_type="application/json")
 

@@ -126,30 +126,30 @@ class Trade(RuleBasedStateMachine):
     )  # fmt: skip
     def add(self, dialect, who, service, quantity, runs, behaviour, key):
         runs = runs if service == DRIP else 0
-        asked = (service, None if service == PACKAGE else quantity, runs, behaviour)  # a package has no quantity
+        terms = (service, None if service == PACKAGE else quantity, runs, behaviour)  # a package has no quantity
         fields = {"service": service, "link": f"https://example.com/{behaviour}", "quantity": quantity}
         fields |= {"runs": runs, "interval": 1} if runs else {}
         fields |= {"idempotency_key": key} if key else {}
-        said = self.ask(dialect, who, "add", **fields)
+        answer = self.ask(dialect, who, "add", **fields)
         before = self.keys.get((who, key))
         if before is not None:
             order, earlier = before
-            expected = {"order": order} if earlier == asked else "Idempotency key was used with other parameters"
-            assert expected == (said.get("error") or {"order": said["order"]})
+            expected = {"order": order} if earlier == terms else "Idempotency key was used with other parameters"
+            assert expected == (answer.get("error") or {"order": answer["order"]})
             return
         units = 1 if service == PACKAGE else quantity
         cost = charge(SERVICES[service].rate, units * (runs or 1), packaged=service == PACKAGE)
         if service != PACKAGE and quantity < 10:
-            assert "10" in said["error"]
+            assert "10" in answer["error"]
         elif cost > self.money[who]:
-            assert {"error": "Not enough funds on balance"} == said
+            assert {"error": "Not enough funds on balance"} == answer
         else:
-            order = said["order"]
+            order = answer["order"]
             assert order not in self.orders
             self.orders[order] = Bought(who, service, units, runs or 1, behaviour, cost)
             self.money[who] -= cost
             if key:
-                self.keys[who, key] = (order, asked)
+                self.keys[who, key] = (order, terms)
 
     @rule(who=WHO, amount=st.integers(1, 500_000))
     def top_up(self, who, amount):
@@ -160,40 +160,40 @@ class Trade(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 3, 9, 61, 4000]))
     def time_passes(self, seconds):
         self.run(self.worker.round(seconds))
-        for one in self.orders.values():
-            one.sent = True
+        for bought in self.orders.values():
+            bought.sent = True
         self.look()
 
     @precondition(lambda self: self.orders)
     @rule(dialect=DIALECTS, data=st.data())
     def cancel(self, dialect, data):
         order = data.draw(st.sampled_from(sorted(self.orders)))
-        one = self.orders[order]
-        (said,) = self.ask(dialect, one.who, "cancel", orders=order)
-        offered = SERVICES[one.service].cancel and one.seen not in ENDS
-        assert {"order": order, "cancel": 1 if offered else {"error": "Order cannot be canceled"}} == said
+        bought = self.orders[order]
+        (answer,) = self.ask(dialect, bought.who, "cancel", orders=order)
+        offered = SERVICES[bought.service].cancel and bought.seen not in ENDS
+        assert {"order": order, "cancel": 1 if offered else {"error": "Order cannot be canceled"}} == answer
         if offered:
-            one.cancel_asked = True
-            if not one.sent:
-                self.money[one.who] += one.charge
-                one.charge = 0
-                assert "Canceled" == self.statuses(one.who)[order][0]
+            bought.cancel_asked = True
+            if not bought.sent:
+                self.money[bought.who] += bought.charge
+                bought.charge = 0
+                assert "Canceled" == self.statuses(bought.who)[order][0]
         self.look()
 
     @precondition(lambda self: self.orders)
     @rule(dialect=DIALECTS, data=st.data())
     def refill(self, dialect, data):
         order = data.draw(st.sampled_from(sorted(self.orders)))
-        one = self.orders[order]
-        said = self.ask(dialect, one.who, "refill", order=order)
-        if not SERVICES[one.service].refill:
-            assert {"error": "Refill is disabled for this service"} == said
-        elif one.seen != "Completed":
-            assert {"error": "The order is not completed"} == said
-        elif any(word in ("Pending", "In progress") for word in one.refills.values()):
-            assert {"error": "The refill task is not completed for this order"} == said
+        bought = self.orders[order]
+        answer = self.ask(dialect, bought.who, "refill", order=order)
+        if not SERVICES[bought.service].refill:
+            assert {"error": "Refill is disabled for this service"} == answer
+        elif bought.seen != "Completed":
+            assert {"error": "The order is not completed"} == answer
+        elif any(word in ("Pending", "In progress") for word in bought.refills.values()):
+            assert {"error": "The refill task is not completed for this order"} == answer
         else:
-            one.refills[int(said["refill"])] = "Pending"
+            bought.refills[int(answer["refill"])] = "Pending"
 
     @precondition(lambda self: self.orders)
     @rule(dialect=DIALECTS, data=st.data())
@@ -207,55 +207,55 @@ class Trade(RuleBasedStateMachine):
     def statuses(self, who):
         """(word, charge, remains) of every order of one customer; both dialects say the same."""
         mine = [order for order, one in self.orders.items() if one.who == who]
-        told = {}
+        shown = {}
         for at in range(0, len(mine), 100):
             ids = ",".join(map(str, mine[at : at + 100]))
             v2, v1 = self.ask("v2", who, "status", orders=ids), self.ask("v1", who, "status", orders=ids)
-            for order, said in v2.items():
-                told[int(order)] = (said["status"], money(said["charge"]), int(said["remains"]))
-                early = said["status"] in ("Pending", "Processing")
-                assert said["status"] == WORDS[v1[order]["status"]]
-                assert v1[order]["remains"] == ("0" if early else said["remains"])
-                assert 0 <= Decimal(v1[order]["charge"]) - Decimal(said["charge"]) < Decimal("0.0001")
-        return told
+            for order, status in v2.items():
+                shown[int(order)] = (status["status"], money(status["charge"]), int(status["remains"]))
+                early = status["status"] in ("Pending", "Processing")
+                assert status["status"] == WORDS[v1[order]["status"]]
+                assert v1[order]["remains"] == ("0" if early else status["remains"])
+                assert 0 <= Decimal(v1[order]["charge"]) - Decimal(status["charge"]) < Decimal("0.0001")
+        return shown
 
     def look(self):
         """Reads everything; statuses go forward only, money moves exactly as they say."""
         for who in (0, 1):
             for order, (word, paid, remains) in self.statuses(who).items():
-                one = self.orders[order]
-                assert word in MAY_FOLLOW[one.seen], (order, one.seen, word)
-                assert 0 <= remains <= one.quantity * one.runs
-                self.money[who] += one.charge - paid
-                one.seen, one.charge = word, paid
+                bought = self.orders[order]
+                assert word in MAY_FOLLOW[bought.seen], (order, bought.seen, word)
+                assert 0 <= remains <= bought.quantity * bought.runs
+                self.money[who] += bought.charge - paid
+                bought.seen, bought.charge = word, paid
                 if word in ENDS:
-                    self.ended(one, remains)
+                    self.ended(bought, remains)
 
-    def ended(self, one, remains):
-        whole = one.quantity * one.runs
-        assert one.charge == one.paid_for(remains)
-        assert {"Completed": remains == 0, "Partial": 0 < remains < whole, "Canceled": remains == whole}[one.seen]
-        if not one.cancel_asked:
+    def ended(self, bought, remains):
+        whole = bought.quantity * bought.runs
+        assert bought.charge == bought.paid_for(remains)
+        assert {"Completed": remains == 0, "Partial": 0 < remains < whole, "Canceled": remains == whole}[bought.seen]
+        if not bought.cancel_asked:
             expected = {
                 "me": 0,
                 "drop": 0,
                 "slow": 0,
                 "garbage": 0,  # where evidence found the order that was bought
-                "partial-40": one.runs * (one.quantity - one.quantity * 40 // 100),
+                "partial-40": bought.runs * (bought.quantity - bought.quantity * 40 // 100),
             }
-            assert remains == expected.get(one.behaviour, whole)
-            assert one.behaviour != "stuck"
+            assert remains == expected.get(bought.behaviour, whole)
+            assert bought.behaviour != "stuck"
 
     @invariant()
     def balances_agree(self):
         if hasattr(self, "worker"):
             for who in (0, 1):
                 assert money(self.ask("v2", who, "balance")["balance"]) == self.money[who]
-            for one in self.orders.values():
-                for refill, before in one.refills.items():
-                    word = self.ask("v2", one.who, "refill_status", refill=refill)["status"]
+            for bought in self.orders.values():
+                for refill, before in bought.refills.items():
+                    word = self.ask("v2", bought.who, "refill_status", refill=refill)["status"]
                     assert before in ("Pending", "In progress") or word == before
-                    one.refills[refill] = word
+                    bought.refills[refill] = word
 
     def teardown(self):
         try:
@@ -270,11 +270,11 @@ class Trade(RuleBasedStateMachine):
         for _ in range(8):
             self.time_passes(4000)
         self.balances_agree()
-        for order, one in self.orders.items():
-            for_ever = one.behaviour in ("garbage",) or (one.behaviour == "stuck" and not one.cancel_asked)
-            partly = one.runs > 1 and one.behaviour in ("garbage", "stuck")
-            assert for_ever or partly or one.seen in ENDS, (order, one)
-            assert not any(word in ("Pending", "In progress") for word in one.refills.values())
+        for order, bought in self.orders.items():
+            for_ever = bought.behaviour in ("garbage",) or (bought.behaviour == "stuck" and not bought.cancel_asked)
+            partly = bought.runs > 1 and bought.behaviour in ("garbage", "stuck")
+            assert for_ever or partly or bought.seen in ENDS, (order, bought)
+            assert not any(word in ("Pending", "In progress") for word in bought.refills.values())
         assert [] == self.run(broken(self.conn))
         sent = self.run(fetch(self.conn, "select count(*) from attempt where outcome in ('accepted', 'unsure')"))
         assert sent == self.run(fetch(self.conn, "select count(*) from sandbox_order"))

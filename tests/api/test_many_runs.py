@@ -17,11 +17,11 @@ def batches(*names):
 
 async def drip_feeds(api, key, runs, count=1):
     wanted = MANY | {"runs": runs}
-    said = await asyncio.gather(*(api.ask("v2", key, "add", **wanted) for _ in range(count)))
-    return [one["order"] for one in said]
+    answers = await asyncio.gather(*(api.ask("v2", key, "add", **wanted) for _ in range(count)))
+    return [one["order"] for one in answers]
 
 
-async def told(api, key, orders):
+async def read_statuses(api, key, orders):
     statuses = await api.ask("v2", key, "status", orders=",".join(map(str, orders)))
     return {
         int(order): (one["status"], int(one["start_count"]), int(one["remains"])) for order, one in statuses.items()
@@ -32,11 +32,11 @@ async def test_many_runs_are_told_as_few_are(api, worker, stocked):
     who = await buyer(stocked, "10000.00")
     orders = [(await drip_feeds(api, who.key, runs))[0] for runs in (2, MANY_RUNS, MANY_RUNS + 1, 1000)]
     assert [("Pending", 0, 20), ("Pending", 0, 500), ("Pending", 0, 510), ("Pending", 0, 10_000)] == list(
-        (await told(api, who.key, orders)).values()
+        (await read_statuses(api, who.key, orders)).values()
     )
     await worker.round(9)
     await worker.round(9)
-    after = await told(api, who.key, orders)
+    after = await read_statuses(api, who.key, orders)
     assert {"In progress"} == {status for status, _, _ in after.values()}
     listed = {one["order"]: one for one in await api.ask("v2", who.key, "orders")}
     for order, (status, start_count, remains) in after.items():
@@ -51,14 +51,14 @@ async def test_a_list_of_cancels_gives_everything_back_in_a_transaction_an_order
     who = await buyer(stocked, "10000.00")
     orders = [*await drip_feeds(api, who.key, 1000, 3), *await drip_feeds(api, who.key, 2, 3)]
     before = batches("cancel")
-    said = await api.ask("v2", who.key, "cancel", orders=",".join(map(str, [*orders, 999_999])))
-    assert [*[1] * 6, {"error": "Incorrect order ID"}] == [one["cancel"] for one in said]
+    answer = await api.ask("v2", who.key, "cancel", orders=",".join(map(str, [*orders, 999_999])))
+    assert [*[1] * 6, {"error": "Incorrect order ID"}] == [one["cancel"] for one in answer]
     assert 4 == batches("cancel") - before
     assert 1_000_000_000 == await balance(stocked, who.id)
     assert [(order, 1) for order in sorted(orders)] == await fetch(
         stocked, "select order_id, count(*) from transfer where kind = 'refund' group by 1 order by 1"
     )
-    assert {"Canceled"} == {status for status, _, _ in (await told(api, who.key, orders)).values()}
+    assert {"Canceled"} == {status for status, _, _ in (await read_statuses(api, who.key, orders)).values()}
     assert [] == await broken(stocked)
 
 

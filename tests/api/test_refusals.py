@@ -214,14 +214,14 @@ async def test_money_is_spent_to_the_last_unit_and_not_beyond(api, stocked):
 
 async def test_a_link_with_an_active_order_is_refused_until_it_has_ended(api, ann, stocked):
     words = {"error": "You have active order with this link. Please wait until order being completed."}
-    asked = GOOD | {"service": ONE_PER_LINK}
-    assert {"order": 1} == await api.ask("v2", ann.key, "add", **asked)
+    fields = GOOD | {"service": ONE_PER_LINK}
+    assert {"order": 1} == await api.ask("v2", ann.key, "add", **fields)
     before = await books(stocked)
     for dialect in ("v1", "v2"):
-        assert words == await api.ask(dialect, ann.key, "add", **asked)
+        assert words == await api.ask(dialect, ann.key, "add", **fields)
     assert before == await books(stocked)
     await api.ask("v2", ann.key, "cancel", order=1)
-    assert {"order": 2} == await api.ask("v2", ann.key, "add", **asked)
+    assert {"order": 2} == await api.ask("v2", ann.key, "add", **fields)
     assert [] == await broken(stocked)
 
 
@@ -284,8 +284,8 @@ async def test_refills_are_refused_in_words(api, ann, worker, clock, stocked):
     for dialect in ("v1", "v2"):
         for order, text in words.items():
             assert {"error": text} == await api.ask(dialect, ann.key, "refill", order=order)
-        said = await api.ask(dialect, ann.key, "refill", orders=",".join(map(str, words)))
-        assert [{"order": order, "refill": {"error": text}} for order, text in words.items()] == said
+        answer = await api.ask(dialect, ann.key, "refill", orders=",".join(map(str, words)))
+        assert [{"order": order, "refill": {"error": text}} for order, text in words.items()] == answer
     assert before == await books(stocked)
     clock.forward(timedelta(hours=24).total_seconds())
     assert {"refill": "2"} == await api.ask("v2", ann.key, "refill", order=early)
@@ -297,8 +297,8 @@ async def test_cancels_are_refused_in_words(api, ann, worker, stocked):
     before = await books(stocked)
     refused = {"error": "Order cannot be canceled"}
     for dialect in ("v1", "v2"):
-        said = await api.ask(dialect, ann.key, "cancel", orders=f"{ended},{never},x,99")
+        answer = await api.ask(dialect, ann.key, "cancel", orders=f"{ended},{never},x,99")
         expected = [(ended, refused), (never, refused)]
         expected += [(order, {"error": "Incorrect order ID"}) for order in ("x", 99)]
-        assert [{"order": order, "cancel": text} for order, text in expected] == said
+        assert [{"order": order, "cancel": text} for order, text in expected] == answer
     assert before == await books(stocked)

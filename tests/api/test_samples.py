@@ -32,30 +32,30 @@ async def paid(conn, customer, units):
     await conn.execute("update customer set balance = %s where id = %s", [units, customer])
 
 
-async def placed(conn, customer, order, charge, *, state="open", delivery="queued", **told):
+async def placed(conn, customer, order, charge, *, state="open", delivery="queued", **columns):
     """An order as the sample's customer has it."""
-    known = {
+    fields = {
         "refunded": 0,
         "earned": 0,
         "start_count": None,
         "remains": None,
         "quantity": 1000,
         "service": DEFAULT,
-    } | told
+    } | columns
     ended = now() if state != "open" else None
     await conn.execute(
         """insert into orders (id, customer_id, service_id, link, quantity, rate, packaged, charge, refunded, earned,
                                state, start_count, remains, created, ended)
            values (%s, %s, %s, %s, %s, 1, false, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
-            order, customer, known["service"], LINK, known["quantity"], charge, known["refunded"], known["earned"],
-            state, known["start_count"] if ended else None, known["remains"] if ended else None, now(), ended,
+            order, customer, fields["service"], LINK, fields["quantity"], charge, fields["refunded"], fields["earned"],
+            state, fields["start_count"] if ended else None, fields["remains"] if ended else None, now(), ended,
         ],
     )  # fmt: skip
     await conn.execute(
         """insert into delivery (order_id, run, service_id, quantity, state, start_count, remains)
            values (%s, 1, %s, %s, %s, %s, %s)""",
-        [order, known["service"], known["quantity"], delivery, known["start_count"], known["remains"]],
+        [order, fields["service"], fields["quantity"], delivery, fields["start_count"], fields["remains"]],
     )
 
 
@@ -126,8 +126,8 @@ async def orders_begin_at(database, order):
 
 async def test_v2_add(api, ann, database):
     await orders_begin_at(database, 23501)
-    told = await ask(api, "v2", ann, action="add", service=DEFAULT, link=LINK, quantity=100)
-    assert sample("v2/add.json") == told
+    answer = await ask(api, "v2", ann, action="add", service=DEFAULT, link=LINK, quantity=100)
+    assert sample("v2/add.json") == answer
 
 
 async def test_v2_status(api, ann, stocked):
@@ -179,8 +179,8 @@ async def test_v2_balance(api, ann, stocked):
 
 async def test_v1_add(api, ann, database):
     await orders_begin_at(database, 32)
-    told = await ask(api, "v1", ann, action="add", service=PLAIN, link=LINK, quantity=100)
-    assert sample("v1/add.json") == told
+    answer = await ask(api, "v1", ann, action="add", service=PLAIN, link=LINK, quantity=100)
+    assert sample("v1/add.json") == answer
 
 
 async def test_v1_status(api, ann, stocked):

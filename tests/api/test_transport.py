@@ -78,7 +78,7 @@ async def test_any_other_path_is_not_found(api, path):
 async def test_a_body_may_be_a_form_multipart_json_or_have_no_type(api, ann):
     fields = {"key": ann.key, "action": "balance"}
     form = f"key={ann.key}&action=balance".encode()
-    told = json.dumps(fields).encode()
+    encoded = json.dumps(fields).encode()
     body, kind = multipart(fields.items())
     for content, content_type in [
         (form, FORM),
@@ -86,10 +86,10 @@ async def test_a_body_may_be_a_form_multipart_json_or_have_no_type(api, ann):
         (form, FORM.upper()),
         (form, None),
         (form, "text/plain"),
-        (told, "application/json"),
-        (told, "application/json; charset=utf-8"),
-        (told, None),
-        (b"  " + told, "text/plain"),
+        (encoded, "application/json"),
+        (encoded, "application/json; charset=utf-8"),
+        (encoded, None),
+        (b"  " + encoded, "text/plain"),
         (body, kind),
     ]:
         answer = await api.call(body=content, content_type=content_type)
@@ -191,8 +191,8 @@ async def test_blanks_of_lists_and_marks_of_right_to_left_text_are_kept(api, ann
         "v2", ann.key, "add", service=OF_TYPE[ServiceType.CUSTOM_COMMENTS], link=LINK, comments=comments
     )
     assert {"order": 1} == order
-    ((kept,),) = await fetch(stocked, "select details -> 'comments' from order_detail")
-    assert ["\u200fمرحبا\u200f", "\tzero\u200bwidth", "👍🏽 \u202eevil\u202c"] == kept
+    ((row,),) = await fetch(stocked, "select details -> 'comments' from order_detail")
+    assert ["\u200fمرحبا\u200f", "\tzero\u200bwidth", "👍🏽 \u202eevil\u202c"] == row
 
 
 async def test_every_answer_is_json_that_nobody_stores(api, ann):
@@ -203,8 +203,8 @@ async def test_every_answer_is_json_that_nobody_stores(api, ann):
         await api.call("/nothing"),
         await api.call(body=b"x" * (MAX_BODY + 1)),
     ):
-        told = {name: answer.headers[name] for name in ("content-type", "cache-control", "content-length")}
-        assert ["application/json", "no-store", str(len(answer.body))] == list(told.values())
+        headers = {name: answer.headers[name] for name in ("content-type", "cache-control", "content-length")}
+        assert ["application/json", "no-store", str(len(answer.body))] == list(headers.values())
 
 
 async def test_a_body_over_the_limit_is_refused_in_words(api, ann):
@@ -284,9 +284,9 @@ async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(api, st
     welcome = await asyncio.gather(*(api.ask("v2", who.key, "balance") for who in people))
     assert [f"{at}.00" for at in range(1, 31)] == [said["balance"] for said in welcome], "right keys only wait"
     guesses = [api.form("v2", {"key": f"wrong {at}", "action": "balance"}) for at in range(300)]
-    told = Counter(answer.status for answer in await asyncio.gather(*guesses))
-    assert 20 <= told[200] < 20 + LOOK_UPS_AT_ONCE
-    assert 300 == told[200] + told[429]
+    answers = Counter(answer.status for answer in await asyncio.gather(*guesses))
+    assert 20 <= answers[200] < 20 + LOOK_UPS_AT_ONCE
+    assert 300 == answers[200] + answers[429]
 
 
 async def test_a_key_that_is_known_goes_on_working_beside_a_guesser(api, ann):
@@ -340,15 +340,15 @@ async def test_the_price_list_may_be_kept_by_its_tag(api, ann):
 
 
 async def test_the_price_list_comes_compressed_to_whoever_can_read_it(api, ann):
-    asked = {"key": ann.key, "action": "services"}
-    plain = await api.form("v2", asked)
-    packed = await api.form("v2", asked, headers={"Accept-Encoding": "br, gzip"})
+    fields = {"key": ann.key, "action": "services"}
+    plain = await api.form("v2", fields)
+    packed = await api.form("v2", fields, headers={"Accept-Encoding": "br, gzip"})
     assert ("gzip", plain.body) == (packed.headers["content-encoding"], gzip.decompress(packed.body))
     assert "content-encoding" not in plain.headers
     assert {"accept-encoding"} == {plain.headers["vary"], packed.headers["vary"]}
     for refused in ("gzip;q=0", "br, gzip; q=0.0, deflate", "x-gzip-not", "identity"):
-        assert plain.body == (await api.form("v2", asked, headers={"Accept-Encoding": refused})).body
-    weighed = await api.form("v2", asked, headers={"Accept-Encoding": "deflate, GZIP;q=0.5"})
+        assert plain.body == (await api.form("v2", fields, headers={"Accept-Encoding": refused})).body
+    weighed = await api.form("v2", fields, headers={"Accept-Encoding": "deflate, GZIP;q=0.5"})
     assert packed.body == weighed.body
 
 
@@ -378,9 +378,9 @@ async def test_an_edit_of_the_price_list_is_shown_within_a_second(api, ann, stoc
 
 async def test_many_requests_at_once_are_each_answered_as_their_own(api, stocked):
     people = [await buyer(stocked, f"{at}.00") for at in range(1, 21)]
-    asked = [who for _ in range(20) for who in people]
-    said = await asyncio.gather(*(api.ask("v2", who.key, "balance") for who in asked))
-    assert [f"{at}.00" for _ in range(20) for at in range(1, 21)] == [one["balance"] for one in said]
+    requests = [who for _ in range(20) for who in people]
+    answers = await asyncio.gather(*(api.ask("v2", who.key, "balance") for who in requests))
+    assert [f"{at}.00" for _ in range(20) for at in range(1, 21)] == [one["balance"] for one in answers]
 
 
 async def test_every_service_on_sale_is_listed_and_no_other(api, ann):
@@ -449,7 +449,7 @@ async def test_a_key_is_judged_before_a_long_list_is_read(api, ann, name, monkey
 @pytest.mark.parametrize("dialect", ["v1", "v2"])
 async def test_a_list_is_read_to_its_hundred_and_first_id_and_no_further(api, ann, dialect):
     order = await api.add(ann.key)
-    for many, said in ((["1"] * 300_000, None), ([str(at) for at in range(100_000)], "Maximum 100 IDs")):
+    for many, expected in ((["1"] * 300_000, None), ([str(at) for at in range(100_000)], "Maximum 100 IDs")):
         for body, kind in (
             (f'{{"action":"status","orders":[{",".join(many)}],"key":"{ann.key}"}}', "application/json"),
             (f"action=status&orders={','.join(many)}&key={ann.key}", FORM),
@@ -457,13 +457,13 @@ async def test_a_list_is_read_to_its_hundred_and_first_id_and_no_further(api, an
         ):
             if dialect == "v2" and "orders=[" in body:
                 continue
-            told = (await api.call(f"/api/{dialect}", body.encode(), content_type=kind)).said
-            assert ({"error": said} if said else {str(order)}) == (told if said else set(told))
+            answer = (await api.call(f"/api/{dialect}", body.encode(), content_type=kind)).said
+            assert ({"error": expected} if expected else {str(order)}) == (answer if expected else set(answer))
 
 
 async def test_more_lines_than_anybody_sends_are_refused_as_a_bad_parameter(api, ann, stocked):
     before = await books(stocked)
     form = f"key={ann.key}&action=add&service={OF_TYPE[ServiceType.CUSTOM_COMMENTS]}&link={LINK}&comments="
-    for lines, said in ((100_000, "Quantity more than maximum 1000"), (100_001, "Incorrect comments")):
-        assert {"error": said} == (await api.call(body=form.encode() + b"a\n" * lines)).said
+    for lines, expected in ((100_000, "Quantity more than maximum 1000"), (100_001, "Incorrect comments")):
+        assert {"error": expected} == (await api.call(body=form.encode() + b"a\n" * lines)).said
     assert before == await books(stocked)

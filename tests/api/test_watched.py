@@ -93,11 +93,11 @@ async def test_a_process_that_starts_without_a_database_is_unwell(logged):
 
 
 async def test_the_look_of_a_load_balancer_opens_no_connection(api, stocked, database):
-    asked = "select count(*) from pg_stat_activity where application_name like 'opensmm api%'"
-    before = await (await stocked.execute(asked)).fetchone()
+    query = "select count(*) from pg_stat_activity where application_name like 'opensmm api%'"
+    before = await (await stocked.execute(query)).fetchone()
     for _ in range(50):
         assert WELL == await health(api)
-    assert before == await (await stocked.execute(asked)).fetchone()
+    assert before == await (await stocked.execute(query)).fetchone()
 
 
 async def test_health_is_the_apis_where_pages_are_served_too(api):
@@ -141,8 +141,10 @@ async def test_the_line_of_a_fault_names_the_request(api, ann, logged):
 async def test_a_placed_order_is_told_with_its_request_when_the_log_tells_everything(api, ann, logged):
     fields = {"key": ann.key, "action": "add", "service": DEFAULT, "link": LINK, "quantity": 100}
     answer = await api.form("v2", fields, headers={"X-Request-ID": PLAIN})
-    told = {"request": PLAIN, "order": answer.said["order"], "customer": ann.id}
-    assert [told | {"event": "placed", "log_level": "debug"}] == [line for line in logged if line["event"] == "placed"]
+    expected = {"request": PLAIN, "order": answer.said["order"], "customer": ann.id}
+    assert [expected | {"event": "placed", "log_level": "debug"}] == [
+        line for line in logged if line["event"] == "placed"
+    ]
 
 
 async def test_a_try_has_one_name_in_our_log_and_at_the_provider(api, ann, lied_to, logged):

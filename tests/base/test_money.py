@@ -95,5 +95,5 @@ def test_what_is_written_reads_back_as_the_same_money(amount):
 
 @given(NOT_NEGATIVE)
 def test_four_decimals_never_say_less_and_at_most_a_unit_more(amount):
-    said = money(four_decimals_up(amount))
-    assert amount <= said < amount + 10
+    shown = money(four_decimals_up(amount))
+    assert amount <= shown < amount + 10

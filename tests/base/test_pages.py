@@ -10,10 +10,10 @@ IDS = [3, 4, 8, 15, 16, 23, 42]
 def read(place):
     """What a statement finds, one row more than the page holds."""
     if place.ascends:
-        found = [number for number in IDS if number > place.after]
+        numbers = [number for number in IDS if number > place.after]
     else:
-        found = [number for number in reversed(IDS) if place.before is None or number < place.before]
-    return page(place, found[: place.size + 1], int)
+        numbers = [number for number in reversed(IDS) if place.before is None or number < place.before]
+    return page(place, numbers[: place.size + 1], int)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])

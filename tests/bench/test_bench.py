@@ -93,8 +93,8 @@ def test_the_bench_in_miniature_takes_every_measure(tmp_path):
 def test_a_machine_on_which_pgbench_is_quick_has_targets_of_its_own(orders_a_second, target):
     (measure,) = [measure for measure in measures.MEASURES if measure.name == "add"]
     taken = {"add": Reading(1.75 * orders_a_second), "pgbench": Reading(orders_a_second)}
-    found = measures.result(measure, [taken])
-    assert (target, target == 1.5) == (found.target, found.met)
+    result = measures.result(measure, [taken])
+    assert (target, target == 1.5) == (result.target, result.met)
 
 
 def test_a_machine_on_which_pgbench_was_not_measured_counts_as_slow():

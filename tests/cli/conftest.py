@@ -35,16 +35,16 @@ def refusal(run, tmp_path):
     return verb
 
 
-def heard(lines):
+def read_answer(lines):
     """What a verb said in its one line of JSON; None where it was refused, whose reason has a shape of its own."""
     if not lines:
         return None
-    told = json.loads(lines[0])
-    if "error" not in told:
-        return told
-    assert ["error"] == list(told)
-    assert ["code", "message", "fields"] == list(told["error"])
-    assert all(told["error"][name] for name in ("code", "message"))
+    answer = json.loads(lines[0])
+    if "error" not in answer:
+        return answer
+    assert ["error"] == list(answer)
+    assert ["code", "message", "fields"] == list(answer["error"])
+    assert all(answer["error"][name] for name in ("code", "message"))
     return None
 
 
@@ -55,14 +55,14 @@ def invoke(words, data):
 
 
 @pytest.fixture
-def said(run):
+def run_json(run):
     """Runs a verb with --json; returns its exit code and the one line it said."""
 
     def verb(*words):
         code, printed = run(*words, "--json")
         lines = printed.splitlines()
         assert len(lines) <= 1, printed
-        return code, heard(lines)
+        return code, read_answer(lines)
 
     return verb
 

@@ -51,8 +51,8 @@ def test_what_the_machine_lacks_is_no_fault_of_ours(broken, capsys, monkeypatch,
     monkeypatch.setattr(cli, "app", app)
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    told = f"opensmm: this machine does not allow it: {os.strerror(number)} (/data/passwords)\n"
-    assert (UNAVAILABLE, told) == (ended.value.code, capsys.readouterr().err)
+    message = f"opensmm: this machine does not allow it: {os.strerror(number)} (/data/passwords)\n"
+    assert (UNAVAILABLE, message) == (ended.value.code, capsys.readouterr().err)
     assert [] == list(broken.iterdir())
 
 

@@ -57,13 +57,13 @@ def paid(execute):
         "update provider set sealed_key = %s where id = %s", [seal(PEPPER, provider, url, "a key of ours"), provider]
     )
 
-    def told(*readings):
+    def store_readings(*readings):
         for balance, age_min in readings:
             statement = """insert into balance_reading
                            select id, now() - make_interval(mins => %s), %s from provider where name = 'Up'"""
             execute(statement, [age_min, balance])
 
-    return told
+    return store_readings
 
 
 @pytest.fixture
@@ -74,16 +74,16 @@ def findings(health):
 
 def test_a_balance_that_is_not_read_any_more_runs_down(findings, well, paid):
     paid((26, 21 * 60), (25, 20 * 60))
-    said = findings()
-    assert ("critical", "25 USD, which lasts 5.0 h at the pace of the last day") == said["balance Up"]
-    assert ("warning", "its balance was read 20 hours ago") == said["reading Up"]
+    by_name = findings()
+    assert ("critical", "25 USD, which lasts 5.0 h at the pace of the last day") == by_name["balance Up"]
+    assert ("warning", "its balance was read 20 hours ago") == by_name["reading Up"]
 
 
 def test_an_empty_balance_stays_a_finding_when_nothing_can_be_spent_any_more(findings, well, paid):
     paid((5, 26 * 60), *((0, 5 * at) for at in range(25 * 12)))
-    said = findings()
-    assert ("critical", "nothing is left") == said["balance Up"]
-    assert "ok" == said["reading Up"][0]
+    by_name = findings()
+    assert ("critical", "nothing is left") == by_name["balance Up"]
+    assert "ok" == by_name["reading Up"][0]
 
 
 def test_a_provider_is_said_to_answer_where_it_did_of_late(findings, well, paid):
@@ -108,9 +108,9 @@ def test_what_the_workers_cannot_call_is_told_whatever_the_shell_may(
     up = "select id from provider where name = 'Up'"
     execute(f"update worker set shut = jsonb_build_object(({up}), 'address_private')")
     monkeypatch.setenv("OPENSMM_PRIVATE_PROVIDERS", "1")
-    (told,) = [one for one in json.loads(health("--json")[1])["findings"] if one["name"] == "provider Up"]
-    assert ("critical", "provider_not_allowed") == (told["level"], told["code"])
-    assert "OPENSMM_PRIVATE_PROVIDERS=1" in told["do"]
+    (answer,) = [one for one in json.loads(health("--json")[1])["findings"] if one["name"] == "provider Up"]
+    assert ("critical", "provider_not_allowed") == (answer["level"], answer["code"])
+    assert "OPENSMM_PRIVATE_PROVIDERS=1" in answer["do"]
     assert "not called: the address is not on the public internet" in run("provider", "list")[1]
     execute("update worker set shut = '{}'")
     execute("update provider set url = 'http://127.0.0.1/' where name = 'Up'")
@@ -137,12 +137,12 @@ def test_the_worst_finding_decides_and_stands_first(health, well, execute):
 
 def test_a_program_reads_findings_and_facts(health, well):
     code, printed = health("--json")
-    said = json.loads(printed)
-    assert (WELL, "ok", 1) == (code, said["level"], len(printed.splitlines()))
+    answer = json.loads(printed)
+    assert (WELL, "ok", 1) == (code, answer["level"], len(printed.splitlines()))
     coded = {"code": "workers_alive", "fields": {"count": 1}}
-    assert {"name": "workers", "level": "ok", "says": "1 is alive", "do": "", **coded} == said["findings"][0]
-    assert {"count": 0, "since": None} == said["facts"]["due"]
-    assert ["alpha"] == [worker["host"] for worker in said["facts"]["workers"]]
+    assert {"name": "workers", "level": "ok", "says": "1 is alive", "do": "", **coded} == answer["findings"][0]
+    assert {"count": 0, "since": None} == answer["facts"]["due"]
+    assert ["alpha"] == [worker["host"] for worker in answer["facts"]["workers"]]
 
 
 def test_without_a_database_there_is_no_finding(health, monkeypatch):

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import typer
 from tests.cli.json_page import CODED, answers, inner_objects, long_runs, objects
-from tests.cli.test_providers import KEY, LINE, rows, said, upstream
+from tests.cli.test_providers import KEY, LINE, rows, run_json, upstream
 from tests.faults.processes import free_port, running
 from tests.panel import buyer, now, open_api
 from tests.stepped_worker import open_worker
@@ -23,7 +23,7 @@ from opensmm.store import notices
 from opensmm.store.connection import connect
 from opensmm.store.notices import LateAcceptance
 
-__all__ = ["rows", "said"]  # fixtures
+__all__ = ["rows", "run_json"]  # fixtures
 
 IDS = {"customer", "service", "provider", "order", "run", "refill"}
 TIMES = {"at", "since", "created", "ended", "seen", "started", "synced", "resting_until", "balance_at"}
@@ -101,13 +101,13 @@ def seen():
 
 
 @pytest.fixture
-def verb(said, tried, seen):
+def verb(run_json, tried, seen):
     """Runs a verb; checks its answer by the page and by the rules."""
     keys, within = answers(), inner_objects()
 
     def run(*words, typed=None, code=0):
         name = next(one for one in sorted(keys, key=len, reverse=True) if " ".join(map(str, words)).startswith(one))
-        exit_code, answer = said(*words, typed=typed)
+        exit_code, answer = run_json(*words, typed=typed)
         assert code == exit_code, words
         if answer is None:  # it was refused
             return None
@@ -161,12 +161,12 @@ def accounts(verb, folder):
     verb("key", "list")
     verb("key", "revoke", 1)
     paid = verb("topup", "Ann", "5", "--id", "A1")["transfer"]
-    told = ("--reference", "r", "--reason", "why")
-    verb("adjust", "Ann", "1", "--take", "--corrects", paid, *told)
-    verb("payout", "Ann", "1", *told)
-    verb("bonus", "Ann", "3", *told)
+    options = ("--reference", "r", "--reason", "why")
+    verb("adjust", "Ann", "1", "--take", "--corrects", paid, *options)
+    verb("payout", "Ann", "1", *options)
+    verb("bonus", "Ann", "3", *options)
     verb("chargeback", "operator", "A1", "--amount", "1", "--reason", "why")
-    verb("credit-limit", "Ann", "5", *told)
+    verb("credit-limit", "Ann", "5", *options)
     verb("new-pepper", "--reason", "why")
     verb("customer", "list")
     verb("customer", "suspend", "Ann")
@@ -290,20 +290,20 @@ def orders(verb, placed):
         (("health", "--data", "/nowhere at all"), "no_panel", 3),
     ],
 )
-def test_a_verb_that_fails_says_why_as_an_object(said, monkeypatch, capsys, words, code, exit_code):
+def test_a_verb_that_fails_says_why_as_an_object(run_json, monkeypatch, capsys, words, code, exit_code):
     if code == "no_panel":
         monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setattr(sys, "argv", ["opensmm", *map(str, words), "--json"])
     with pytest.raises(SystemExit) as ended:
         main()
     printed = capsys.readouterr()
-    told = json.loads(printed.out)
-    assert (exit_code, "", ["error"]) == (ended.value.code, printed.err, list(told))
-    assert (code, ["code", "message", "fields"]) == (told["error"]["code"], list(told["error"]))
-    assert told["error"]["message"]
+    answer = json.loads(printed.out)
+    assert (exit_code, "", ["error"]) == (ended.value.code, printed.err, list(answer))
+    assert (code, ["code", "message", "fields"]) == (answer["error"]["code"], list(answer["error"]))
+    assert answer["error"]["message"]
 
 
-def test_a_verb_that_fails_tells_a_person_in_words(said, monkeypatch, capsys):
+def test_a_verb_that_fails_tells_a_person_in_words(run_json, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["opensmm", "service", "show", "Lkes"])
     with pytest.raises(SystemExit):
         main()
@@ -313,7 +313,7 @@ def test_a_verb_that_fails_tells_a_person_in_words(said, monkeypatch, capsys):
 
 @pytest.mark.parametrize("typed", [("--sign", "I pay"), ("--sign=I pay",), ("--sign",)])
 @pytest.mark.parametrize("for_program", [True, False])
-def test_an_option_by_its_old_name_is_refused_with_the_new_name(said, monkeypatch, capsys, typed, for_program):
+def test_an_option_by_its_old_name_is_refused_with_the_new_name(run_json, monkeypatch, capsys, typed, for_program):
     words = ["opensmm", "orders", "resend", "7", "--reason", "urgent", *typed, *(["--json"] if for_program else [])]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:

@@ -70,11 +70,11 @@ def commands(group, path=()):
 
 
 def test_every_verb_has_a_help_text_of_its_own_name():
-    found = dict(commands(typer.main.get_command(app)))
+    by_name = dict(commands(typer.main.get_command(app)))
     assert {"orders cancel", "service quarantine list", "provider follow", "serve"} <= {
-        " ".join(words) for words in found
+        " ".join(words) for words in by_name
     }
-    for words, command in found.items():
+    for words, command in by_name.items():
         assert words[-1] == command.name
         assert command.hidden or command.help, words
 

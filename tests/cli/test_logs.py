@@ -56,13 +56,15 @@ def lines(level):
     ],
 )
 def test_the_level_says_what_is_logged_and_a_repeated_warning_is_one_line(level, events):
-    said = lines(level)
-    assert events == [line["event"] for line in said]
-    assert all({"level", "timestamp"} <= set(line) for line in said)
-    assert "ZeroDivisionError" in said[-1]["exception"]
-    assert not any("sparse" in line for line in said)
+    printed = lines(level)
+    assert events == [line["event"] for line in printed]
+    assert all({"level", "timestamp"} <= set(line) for line in printed)
+    assert "ZeroDivisionError" in printed[-1]["exception"]
+    assert not any("sparse" in line for line in printed)
     times = [("2026-12-01T00:00:00+00:00", 120.0)]
-    assert times * ("declined" in events) == [(line["at"], line["age"]) for line in said if line["event"] == "declined"]
+    assert times * ("declined" in events) == [
+        (line["at"], line["age"]) for line in printed if line["event"] == "declined"
+    ]
 
 
 class Told:
@@ -80,22 +82,22 @@ class Told:
 
 
 def test_a_repeated_warning_is_said_once_a_second_with_how_many_were_left_out():
-    told = Told()
-    assert {"event": "refused"} == told()
-    assert [None] * 3 == [told() for _ in range(3)]
-    told.at = 0.99
-    assert told() is None
-    told.at = 1.0
-    assert {"event": "refused", "left_out": 4} == told()
-    told.at = 2.5
-    assert {"event": "refused"} == told()
+    log = Told()
+    assert {"event": "refused"} == log()
+    assert [None] * 3 == [log() for _ in range(3)]
+    log.at = 0.99
+    assert log() is None
+    log.at = 1.0
+    assert {"event": "refused", "left_out": 4} == log()
+    log.at = 2.5
+    assert {"event": "refused"} == log()
 
 
 def test_events_and_what_they_are_about_are_counted_apart():
-    told = Told()
-    assert {"event": "a"} == told("a", 1)
-    assert ({"event": "a"}, {"event": "b"}, {"event": "a"}) == (told("a", 2), told("b", 1), told("a", 1, "error"))
-    assert (None, None) == (told("a", 1), told("a", 2))
+    log = Told()
+    assert {"event": "a"} == log("a", 1)
+    assert ({"event": "a"}, {"event": "b"}, {"event": "a"}) == (log("a", 2), log("b", 1), log("a", 1, "error"))
+    assert (None, None) == (log("a", 1), log("a", 2))
 
 
 def test_what_is_not_sparse_is_said_each_time():
@@ -104,10 +106,10 @@ def test_what_is_not_sparse_is_said_each_time():
 
 
 def test_many_things_of_one_event_are_few_lines_and_each_has_its_turn():
-    told, seen = Told(), []
+    log, seen = Told(), []
     for second in range(60):
-        told.at = float(second)
-        seen += [about for about in range(100) if told("refused", about) is not None]
+        log.at = float(second)
+        seen += [about for about in range(100) if log("refused", about) is not None]
     assert MAX_LINES * 60 >= len(seen)
     assert set(range(100)) == set(seen)
 
@@ -125,6 +127,6 @@ def test_no_event_floods_the_log_unless_it_was_asked_for_or_stands_nowhere_else(
 
 def test_libraries_do_not_flood_the_log_either():
     ran = subprocess.run([sys.executable, "-c", LIBRARY], capture_output=True, text=True, check=True)
-    told = [json.loads(line) for line in ran.stderr.splitlines()]
-    assert ["lost"] * len(told) == [line["event"].split()[0] for line in told]
-    assert len(told) < 100
+    answer = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert ["lost"] * len(answer) == [line["event"].split()[0] for line in answer]
+    assert len(answer) < 100

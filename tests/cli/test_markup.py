@@ -1,22 +1,22 @@
 """Texts from outside in tables for people: what looks like markup in them is shown as it is."""
 
 import pytest
-from tests.cli.test_providers import LINE, add, rows, said, upstream
+from tests.cli.test_providers import LINE, add, rows, run_json, upstream
 from typer.testing import CliRunner
 
 from opensmm.cli import app
 
-__all__ = ["rows", "said"]  # fixtures
+__all__ = ["rows", "run_json"]  # fixtures
 
 NAME = "Likes [/refill] [max 10k]"
 
 
 @pytest.fixture
-def named(said, rows):
+def named(run_json, rows):
     """Everything that is named from outside bears such a name."""
     with upstream({"services": [{**LINE, "name": NAME, "category": NAME}]}) as (url, _):
-        add(said, NAME, url)
-        said("import-services", NAME, "--write")
+        add(run_json, NAME, url)
+        run_json("import-services", NAME, "--write")
         rows("insert into customer (name, created) values ('Likes [/refill] [max 10k]', now()) returning 1")
         rows("insert into api_key (customer_id, created, hash, hint) values (1, now(), 'x', 'abcd') returning 1")
         rows("update route set quarantined = now() returning 1")

@@ -23,7 +23,7 @@ from opensmm.store.connection import ReconnectingConnection
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
-def told(families):
+def read_samples(families):
     """Every sample by its line's head: ``name{label="value"}`` as Prometheus reads it."""
     lines = generate_latest(metrics.make_registry(families)).decode().splitlines()
     return {head: float(value) for head, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
@@ -32,10 +32,10 @@ def told(families):
 @pytest.fixture
 def since():
     """What has been added since the test began: counts are the process's, and other tests count too."""
-    before = told(api_metrics.families) | told(worker_metrics.families_with(lambda: None))
+    before = read_samples(api_metrics.families) | read_samples(worker_metrics.families_with(lambda: None))
 
     def added(families):
-        return {head: value - before.get(head, 0) for head, value in told(families).items()}
+        return {head: value - before.get(head, 0) for head, value in read_samples(families).items()}
 
     return added
 
@@ -60,7 +60,7 @@ def test_a_histogram_is_told_in_seconds_and_adds_up():
     spreads: Histograms[tuple[str, ...]] = Histograms((MILLISECOND, 5 * MILLISECOND))
     for ms in (1, 2, 9):
         spreads["a",].observe(ms * MILLISECOND)
-    told_back = told(lambda: [metrics.make_histogram("x_seconds", "x", ("label",), spreads)])
+    told_back = read_samples(lambda: [metrics.make_histogram("x_seconds", "x", ("label",), spreads)])
     expected = {
         'x_seconds_bucket{label="a",le="0.001"}': 1.0,
         'x_seconds_bucket{label="a",le="0.005"}': 2.0,
@@ -134,17 +134,17 @@ async def test_the_facts_of_health_are_gauges(api, ann, stocked, sampling, clock
     await stocked.execute("update provider set failures = 4, resting_until = %s", [clock() + timedelta(seconds=9)])
     clock.forward(7)
     await sampling.step()
-    found = told(worker_metrics.families_with(lambda: sampling.newest))
-    assert (1, 7) == (found['opensmm_queue{queue="due"}'], found['opensmm_queue_oldest_seconds{queue="due"}'])
+    samples = read_samples(worker_metrics.families_with(lambda: sampling.newest))
+    assert (1, 7) == (samples['opensmm_queue{queue="due"}'], samples['opensmm_queue_oldest_seconds{queue="due"}'])
     assert (4, 1) == (
-        found['opensmm_provider_failures{provider="Sandbox"}'],
-        found['opensmm_provider_resting{provider="Sandbox"}'],
+        samples['opensmm_provider_failures{provider="Sandbox"}'],
+        samples['opensmm_provider_resting{provider="Sandbox"}'],
     )
     assert (2, 1) == (
-        found['opensmm_health{finding="workers"}'],
-        found['opensmm_health{finding="provider Sandbox"}'],
+        samples['opensmm_health{finding="workers"}'],
+        samples['opensmm_health{finding="provider Sandbox"}'],
     )
-    assert (0, 2) == (found["opensmm_workers_alive"], found["opensmm_catalogue_version"])
+    assert (0, 2) == (samples["opensmm_workers_alive"], samples["opensmm_catalogue_version"])
 
 
 async def test_the_page_names_every_metric_and_no_other(sampling):

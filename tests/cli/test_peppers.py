@@ -28,11 +28,11 @@ VERBS = (
 
 
 @pytest.fixture
-def panel(said, tmp_path, monkeypatch):
+def panel(run_json, tmp_path, monkeypatch):
     """A panel with a customer, whose pepper is the one it made."""
     monkeypatch.delenv("OPENSMM_PEPPER")
     monkeypatch.setattr(logs, "set_up", lambda level: None)  # it would write to the verb's own stream for ever
-    assert DONE == said("customer", "add", "--name", "Ann")[0]
+    assert DONE == run_json("customer", "add", "--name", "Ann")[0]
     return tmp_path / "pepper"
 
 
@@ -45,11 +45,11 @@ def with_key(words, panel):
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_no_verb_makes_another_pepper_beside_a_database_with_keys(said, rows, panel, words):
+def test_no_verb_makes_another_pepper_beside_a_database_with_keys(run_json, rows, panel, words):
     panel.unlink()
     before = rows("select * from api_key"), rows("select pepper_mark from panel"), rows("select * from audit")
-    code, told = said(*with_key(words, panel))
-    assert (FAILED, None) == (code, told)
+    code, answer = run_json(*with_key(words, panel))
+    assert (FAILED, None) == (code, answer)
     assert not panel.exists()
     assert before == (
         rows("select * from api_key"),
@@ -59,52 +59,52 @@ def test_no_verb_makes_another_pepper_beside_a_database_with_keys(said, rows, pa
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_no_verb_takes_another_pepper_unasked(said, rows, panel, monkeypatch, words):
+def test_no_verb_takes_another_pepper_unasked(run_json, rows, panel, monkeypatch, words):
     monkeypatch.setenv("OPENSMM_PEPPER", OTHER)
     before = rows("select * from api_key"), rows("select pepper_mark from panel")
-    code, told = said(*with_key(words, panel))
-    assert (FAILED, None) == (code, told)
+    code, answer = run_json(*with_key(words, panel))
+    assert (FAILED, None) == (code, answer)
     assert before == (rows("select * from api_key"), rows("select pepper_mark from panel"))
 
 
-def found(said):
-    return {one["name"]: (one["level"], one.get("code")) for one in said("health")[1]["findings"]}
+def find_findings(run_json):
+    return {one["name"]: (one["level"], one.get("code")) for one in run_json("health")[1]["findings"]}
 
 
-def test_another_pepper_is_found_by_health_and_taken_on_purpose(said, rows, panel, monkeypatch):
-    assert "pepper" not in found(said)
-    kept = panel.read_text()
+def test_another_pepper_is_found_by_health_and_taken_on_purpose(run_json, rows, panel, monkeypatch):
+    assert "pepper" not in find_findings(run_json)
+    text = panel.read_text()
     panel.unlink()
-    assert ("warning", "pepper_unread") == found(said)["pepper"]
+    assert ("warning", "pepper_unread") == find_findings(run_json)["pepper"]
     monkeypatch.setenv("OPENSMM_PEPPER", OTHER)
-    assert ("critical", "pepper") == found(said)["pepper"]
-    assert DONE == said("new-pepper", "--reason", "it is lost")[0]
-    assert "pepper" not in found(said)
-    assert DONE == said("customer", "add", "--name", "Bob")[0]
+    assert ("critical", "pepper") == find_findings(run_json)["pepper"]
+    assert DONE == run_json("new-pepper", "--reason", "it is lost")[0]
+    assert "pepper" not in find_findings(run_json)
+    assert DONE == run_json("customer", "add", "--name", "Bob")[0]
     assert [({"changes": {"pepper": ["(withheld)", "(withheld)"]}, "reason": "it is lost"},)] == rows(
         "select detail from audit where action = 'panel.pepper'"
     )
-    told = str(rows("select a::text from audit a")) + str(rows("select p::text from panel p"))
-    assert not any(secret in told for secret in (OTHER, kept.strip()))
+    dump = str(rows("select a::text from audit a")) + str(rows("select p::text from panel p"))
+    assert not any(secret in dump for secret in (OTHER, text.strip()))
 
 
-def test_a_pepper_of_raw_bytes_is_no_fault_of_ours(said, panel):
+def test_a_pepper_of_raw_bytes_is_no_fault_of_ours(run_json, panel):
     panel.write_bytes(bytes(range(128, 168)))
-    assert ("critical", "pepper") == found(said)["pepper"]
-    assert (UNAVAILABLE, None) == said("customer", "add", "--name", "Bob")
+    assert ("critical", "pepper") == find_findings(run_json)["pepper"]
+    assert (UNAVAILABLE, None) == run_json("customer", "add", "--name", "Bob")
 
 
-def test_a_new_pepper_is_made_where_there_is_none(said, panel):
-    kept = panel.read_text()
+def test_a_new_pepper_is_made_where_there_is_none(run_json, panel):
+    text = panel.read_text()
     panel.unlink()
-    assert DONE == said("new-pepper", "--reason", "it is lost")[0]
-    assert kept != panel.read_text()
-    assert DONE == said("customer", "add", "--name", "Bob")[0]
+    assert DONE == run_json("new-pepper", "--reason", "it is lost")[0]
+    assert text != panel.read_text()
+    assert DONE == run_json("customer", "add", "--name", "Bob")[0]
 
 
-async def test_a_database_from_before_is_marked_by_the_pepper_that_opens_its_keys(said, rows, panel, database):
+async def test_a_database_from_before_is_marked_by_the_pepper_that_opens_its_keys(run_json, rows, panel, database):
     def add():
-        return said(*with_key(VERBS[3], panel))[0]
+        return run_json(*with_key(VERBS[3], panel))[0]
 
     assert DONE == await asyncio.to_thread(add)
     rows("update panel set pepper_mark = null returning 1")
@@ -128,8 +128,8 @@ async def test_of_many_who_come_first_one_makes_the_pepper(database):
         return made[-1]
 
     lines = [await connect(database.app_url) for _ in range(8)]
-    told = await asyncio.gather(*(choose_pepper(line, None, make) for line in lines), return_exceptions=True)
-    assert [1, 7] == [sum(one == made[0] for one in told), sum(isinstance(one, OperatorRefusal) for one in told)]
+    answers = await asyncio.gather(*(choose_pepper(line, None, make) for line in lines), return_exceptions=True)
+    assert [1, 7] == [sum(one == made[0] for one in answers), sum(isinstance(one, OperatorRefusal) for one in answers)]
     assert 1 == len(made)
     for line in lines:
         await line.close()

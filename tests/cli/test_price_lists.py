@@ -9,9 +9,9 @@ DONE, FAILED, MISUSED = 0, 1, 2
 
 
 @pytest.fixture
-def does(said):
+def does(run_json):
     """A verb beside the test's own loop: its exit code and what it said."""
-    return lambda *words: asyncio.to_thread(said, *words)
+    return lambda *words: asyncio.to_thread(run_json, *words)
 
 
 async def test_customers_buy_by_their_price_list_from_the_next_look_on(stocked, api, ann, does):

@@ -60,8 +60,8 @@ def wait_until(holds: Callable[[], T]) -> T:
 def rights(pid: int) -> tuple[list[str], list[str], list[str], str]:
     """A process's users, groups, further groups and capabilities."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    told = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
-    return told["Uid"], told["Gid"], told["Groups"], told["CapEff"][0]
+    fields = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
+    return fields["Uid"], fields["Gid"], fields["Groups"], fields["CapEff"][0]
 
 
 def rights_of(user) -> tuple[list[str], list[str], list[str], str]:
@@ -73,10 +73,10 @@ def lowered(panel, user) -> dict[str, int]:
 
     def all_are() -> dict[str, int]:
         assert panel.poll() is None
-        found = children(panel.pid)
+        pids = children(panel.pid)
         with contextlib.suppress(FileNotFoundError):
-            if set(found) == SPEAKERS and all(rights(pid) == rights_of(user) for pid in found.values()):
-                return found
+            if set(pids) == SPEAKERS and all(rights(pid) == rights_of(user) for pid in pids.values()):
+                return pids
         return {}
 
     return wait_until(all_are)
@@ -114,21 +114,21 @@ def demonstrated(data: Path, **more: str):
     ):
         try:
             assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-            assert "url" in said, said
-            yield process, said
+            answer = json.loads(process.stdout.readline())
+            assert "url" in answer, answer
+            yield process, answer
         finally:
             process.terminate()
             process.wait(HANG_S)
 
 
-def place(said, fate: str, action: str = "add") -> int:
+def place(run_json, fate: str, action: str = "add") -> int:
     form = {"service": 1, "link": f"https://example.com/{fate}", "quantity": 100}
-    return int(call(said["api_v2"], key=said["key"], action=action, **form)["order"])
+    return int(call(run_json["api_v2"], key=run_json["key"], action=action, **form)["order"])
 
 
-def becomes(said, order: int, status: str) -> None:
-    wait_until(lambda: call(said["api_v2"], key=said["key"], action="status", order=order)["status"] == status)
+def becomes(run_json, order: int, status: str) -> None:
+    wait_until(lambda: call(run_json["api_v2"], key=run_json["key"], action="status", order=order)["status"] == status)
 
 
 @pytest.fixture
@@ -139,30 +139,30 @@ def private(tmp_path):
     return tmp_path
 
 
-def visit_everything(said) -> None:
+def visit_everything(run_json) -> None:
     """Calls each action in both dialects, and looks at each page."""
-    orders = {place(said, fate): status for fate, status in FATES.items()}
+    orders = {place(run_json, fate): status for fate, status in FATES.items()}
     for order, status in orders.items():
-        becomes(said, order, status)
-    for url in (said["api_v1"], said["api_v2"]):
+        becomes(run_json, order, status)
+    for url in (run_json["api_v1"], run_json["api_v2"]):
         for action in ("services", "balance", "orders", "nonsense"):
-            call(url, key=said["key"], action=action)
+            call(url, key=run_json["key"], action=action)
         for action in ("status", "refill", "refill_status", "cancel"):
-            call(url, key=said["key"], action=action, order=next(iter(orders)), refill=1, orders="1,2,x")
+            call(url, key=run_json["key"], action=action, order=next(iter(orders)), refill=1, orders="1,2,x")
         call(url, key="nobody's", action="balance")
     pages = ("/", "/v1", "/static/opensmm.css", "/healthz", "/nowhere")
-    assert [200, 200, 200, 200, 404] == [seen(said["url"] + page) for page in pages]
+    assert [200, 200, 200, 200, 404] == [seen(run_json["url"] + page) for page in pages]
 
 
 @as_root
 def test_a_demo_of_roots_in_a_private_folder_works_without_root(private):
     """Nothing is imported or read any more once root is given up: the user could not."""
     data, heard = private / "data", private / "heard"
-    with demonstrated(data, PYTHONPATH=str(private), HEARD=str(heard)) as (panel, said):
+    with demonstrated(data, PYTHONPATH=str(private), HEARD=str(heard)) as (panel, printed):
         user = os_users.server_user(data / "postgres")
         assert user.pw_uid != 0
         processes = lowered(panel, user)
-        visit_everything(said)
+        visit_everything(printed)
         own = {str(pid) for pid in processes.values()}
         assert set(processes.values()) == set(lowered(panel, user).values()), "one of them has died"
         assert [] == [
@@ -189,21 +189,21 @@ def _code_folders() -> tuple[str, ...]:
 @as_root
 def test_processes_started_again_have_no_root_either_and_orders_go_on(private):
     data = private / "data"
-    with demonstrated(data) as (panel, said):
+    with demonstrated(data) as (panel, printed):
         user = os_users.server_user(data / "postgres")
         before = lowered(panel, user)
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not set(before.values()) & set(lowered(panel, user).values()))
-        answers(int(said["url"].rpartition(":")[2]))
-        first = place(said, "me")
-        becomes(said, first, "Completed")
-        order = place(said, "me")
+        answers(int(printed["url"].rpartition(":")[2]))
+        first = place(printed, "me")
+        becomes(printed, first, "Completed")
+        order = place(printed, "me")
         panel.kill()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in before.values()))
-    with demonstrated(data) as (panel, said):
+    with demonstrated(data) as (panel, printed):
         lowered(panel, user)
-        becomes(said, order, "Completed")
+        becomes(printed, order, "Completed")
     assert EmbeddedPostgres(data).pid() is None
 
 
@@ -212,8 +212,8 @@ def test_an_api_by_itself_stops_the_database_at_its_end_without_root(private):
     data = private / "data"
     made = opensmm("customer", "add", "--name", "Ann", "--json", "--data", str(data))
     key, port = json.loads(made.stdout)["key"], free_port()
-    with running("api", "--port", str(port), "--data", str(data)) as (process, said):
-        assert {"host": "127.0.0.1", "port": port} == said
+    with running("api", "--port", str(port), "--data", str(data)) as (process, printed):
+        assert {"host": "127.0.0.1", "port": port} == printed
         api = next(iter(children(process.pid).values()), process.pid)
         assert rights_of(os_users.server_user(data / "postgres"))[0] == rights(api)[0]
         assert (api == process.pid) == (os.geteuid() != 0)
@@ -240,9 +240,9 @@ def config_of(database, folder: Path) -> Config:
 
 @as_root
 def test_beside_another_database_the_user_is_our_own(database, private):
-    found = privileges.choose_successor(config_of(database, private), database.app_url)
-    assert found is not None
-    assert (os_users.DEDICATED_USER, True) == (found.user.pw_name, found.closed or _code_is_open())
+    user = privileges.choose_successor(config_of(database, private), database.app_url)
+    assert user is not None
+    assert (os_users.DEDICATED_USER, True) == (user.user.pw_name, user.closed or _code_is_open())
 
 
 def _code_is_open() -> bool:

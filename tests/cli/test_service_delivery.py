@@ -19,40 +19,45 @@ def words(name, *other, category="A"):
 
 
 @pytest.fixture
-def undisclosed(said, sandbox):
+def undisclosed(run_json, sandbox):
     """Three services off sale that say nothing of their delivery, and one on sale."""
     for name, category in (("First Likes", "A"), ("Second Likes", "B"), ("Third Views", "B")):
-        assert DONE == said(*words(name, "--off-sale", category=category))[0]
-    assert DONE == said(*words("Fourth Views", "--method", "paid_ads", category="C"))[0]
+        assert DONE == run_json(*words(name, "--off-sale", category=category))[0]
+    assert DONE == run_json(*words("Fourth Views", "--method", "paid_ads", category="C"))[0]
 
 
-def test_a_service_goes_on_sale_only_with_a_stated_delivery(said, rows, sandbox):
-    assert (FAILED, None) == said(*words("Likes"))
+def test_a_service_goes_on_sale_only_with_a_stated_delivery(run_json, rows, sandbox):
+    assert (FAILED, None) == run_json(*words("Likes"))
     assert [] == rows(SERVICES)
     assert [(0,)] == rows("select count(*) from audit")
-    assert (DONE, {"id": 1}) == said(*words("Likes", "--off-sale"))
-    assert (FAILED, None) == said("service", "edit", 1, "--on-sale")
+    assert (DONE, {"id": 1}) == run_json(*words("Likes", "--off-sale"))
+    assert (FAILED, None) == run_json("service", "edit", 1, "--on-sale")
     assert [(1, "undisclosed", False)] == rows(SERVICES)
-    assert DONE == said("service", "edit", 1, "--on-sale", "--method", "creator_placement")[0]
-    assert (FAILED, None) == said("service", "edit", 1, "--method", "undisclosed")
+    assert DONE == run_json("service", "edit", 1, "--on-sale", "--method", "creator_placement")[0]
+    assert (FAILED, None) == run_json("service", "edit", 1, "--method", "undisclosed")
     assert [(1, "creator_placement", True)] == rows(SERVICES)
-    assert MISUSED == said("service", "edit", 1, "--method", "bots")[0]
+    assert MISUSED == run_json("service", "edit", 1, "--method", "bots")[0]
 
 
-def test_the_list_says_how_each_service_is_delivered(run, said, undisclosed):
+def test_the_list_says_how_each_service_is_delivered(run, run_json, undisclosed):
     assert ["undisclosed"] * 3 + ["paid_ads"] == [
-        one["delivery_method"] for one in said("service", "list")[1]["services"]
+        one["delivery_method"] for one in run_json("service", "list")[1]["services"]
     ]
     assert "paid ads" in run("service", "list")[1]
     assert "delivery method: paid ads" in run("service", "show", 4)[1]
-    code, told = said("service", "show", 4)
-    assert (DONE, "paid_ads", "Fourth Views", "0.90") == (code, told["delivery_method"], told["name"], told["rate"])
-    assert (FAILED, None) == said("service", "show", 9)
+    code, answer = run_json("service", "show", 4)
+    assert (DONE, "paid_ads", "Fourth Views", "0.90") == (
+        code,
+        answer["delivery_method"],
+        answer["name"],
+        answer["rate"],
+    )
+    assert (FAILED, None) == run_json("service", "show", 9)
 
 
-def test_a_plan_says_what_would_change_and_changes_nothing(said, run, rows, undisclosed):
+def test_a_plan_says_what_would_change_and_changes_nothing(run_json, run, rows, undisclosed):
     before = rows(KEPT)
-    code, plan = said("service", "deliver", "--method", "staff_work", "--category", "b")
+    code, plan = run_json("service", "deliver", "--method", "staff_work", "--category", "b")
     assert (DONE, False, [2, 3]) == (code, plan["written"], [one["id"] for one in plan["services"]])
     assert {"id": 2, "name": "Second Likes", "from": "undisclosed", "on_sale": False} == plan["services"][0]
     assert (
@@ -66,8 +71,8 @@ def stated(number):
     return {"changes": {"delivery_method": ["paid_ads" if number == 4 else "undisclosed", "staff_work"]}}
 
 
-def test_many_are_stated_each_with_its_audit_row(said, rows, undisclosed):
-    said("service", "deliver", "--method", "staff_work", "--provider", "sandbox", "--write")
+def test_many_are_stated_each_with_its_audit_row(run_json, rows, undisclosed):
+    run_json("service", "deliver", "--method", "staff_work", "--provider", "sandbox", "--write")
     assert [(number, "staff_work", number == 4) for number in (1, 2, 3, 4)] == rows(SERVICES)
     assert [("service.deliver", str(number), stated(number)) for number in (1, 2, 3, 4)] == rows(AUDIT)
     assert [(1,)] == rows("select count(distinct version) from service")
@@ -83,9 +88,9 @@ def test_many_are_stated_each_with_its_audit_row(said, rows, undisclosed):
         (("--category", "A", "--write", "--on-sale"), [1]),
     ],
 )
-def test_those_are_meant_that_every_mark_fits(said, undisclosed, chosen, ids):
-    code, told = said("service", "deliver", "--method", "consented_users", *chosen)
-    assert (DONE, ids) == (code, [one["id"] for one in told["services"]])
+def test_those_are_meant_that_every_mark_fits(run_json, undisclosed, chosen, ids):
+    code, answer = run_json("service", "deliver", "--method", "consented_users", *chosen)
+    assert (DONE, ids) == (code, [one["id"] for one in answer["services"]])
 
 
 def test_a_mistyped_mark_is_refused_with_what_there_is(refusal, undisclosed):
@@ -96,41 +101,41 @@ def test_a_mistyped_mark_is_refused_with_what_there_is(refusal, undisclosed):
         assert (FAILED, f"opensmm: {named}") == refusal("service", "deliver", "--method", "paid_ads", *chosen)
 
 
-def test_stating_a_delivery_may_put_on_sale_too(said, rows, undisclosed):
-    code, told = said("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
-    assert (DONE, True) == (code, told["written"])
+def test_stating_a_delivery_may_put_on_sale_too(run_json, rows, undisclosed):
+    code, answer = run_json("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
+    assert (DONE, True) == (code, answer["written"])
     assert [(1, "consented_users", True), (4, "consented_users", True)] == [
         row for row in rows(SERVICES) if row[0] in (1, 4)
     ]
-    again = said("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
+    again = run_json("service", "deliver", "--method", "consented_users", 1, 4, "--on-sale", "--write")
     assert (DONE, {"method": "consented_users", "written": False, "services": [], "left_out": []}) == again
     assert ["1", "4"] == [subject for _, subject, _ in rows(AUDIT)]
 
 
-def test_where_nothing_of_a_choice_may_be_sold_nothing_is_done(said, rows, undisclosed):
-    said("service", "edit", 2, "--name", "Shop Reviews")
+def test_where_nothing_of_a_choice_may_be_sold_nothing_is_done(run_json, rows, undisclosed):
+    run_json("service", "edit", 2, "--name", "Shop Reviews")
     before, audit = rows(KEPT), rows("select * from audit")
     for refused in (
         ("--method", "paid_ads", 2, "--on-sale", "--write"),
         ("--method", DeliveryMethod.UNDISCLOSED, 4, "--write"),
         ("--method", "paid_ads", 1, 99, "--write"),
     ):
-        assert FAILED == said("service", "deliver", *refused)[0]
-    assert MISUSED == said("service", "deliver", "--method", "paid_ads", "--write")[0]
-    assert MISUSED == said("service", "deliver", "--method", "bots", 1)[0]
+        assert FAILED == run_json("service", "deliver", *refused)[0]
+    assert MISUSED == run_json("service", "deliver", "--method", "paid_ads", "--write")[0]
+    assert MISUSED == run_json("service", "deliver", "--method", "bots", 1)[0]
     assert (before, audit) == (rows(KEPT), rows("select * from audit"))
 
 
 REFILLS = "select id, refill, refill_days, refill_mode from service order by id"
 
 
-def test_refills_are_stated_for_many_services_in_one_command(said, rows, undisclosed):
+def test_refills_are_stated_for_many_services_in_one_command(run_json, rows, undisclosed):
     before = rows(REFILLS)
     words = ("service", "refill", "--category", "b", "--days", 30, "--mode", "manual", "--offered")
-    code, plan = said(*words)
+    code, plan = run_json(*words)
     assert (DONE, False, [2, 3]) == (code, plan["written"], [one["id"] for one in plan["services"]])
     assert before == rows(REFILLS)
-    assert (DONE, True) == (said(*words, "--write")[0], True)
+    assert (DONE, True) == (run_json(*words, "--write")[0], True)
     stated = [
         (1, False, None, "provider"),
         (2, True, 30, "manual"),
@@ -138,14 +143,14 @@ def test_refills_are_stated_for_many_services_in_one_command(said, rows, undiscl
         (4, False, None, "provider"),
     ]
     assert stated == rows(REFILLS)
-    assert [] == said(*words, "--write")[1]["services"], "nothing is left to change"
-    assert DONE == said("service", "refill", 2, "--lifetime", "--write")[0]
+    assert [] == run_json(*words, "--write")[1]["services"], "nothing is left to change"
+    assert DONE == run_json("service", "refill", 2, "--lifetime", "--write")[0]
     assert (2, True, None, "manual") == rows(REFILLS)[1]
     assert [("2",), ("3",), ("2",)] == rows("select subject from audit where action = 'service.refill' order by id")
     assert [("manual",)] == rows("select kind from provider where name = 'Staff'")
 
 
-def test_a_plan_of_refills_tells_before_and_after(said, undisclosed, tmp_path):
+def test_a_plan_of_refills_tells_before_and_after(run_json, undisclosed, tmp_path):
     words = ["service", "refill", "2", "--days", "30", "--offered", "--data", str(tmp_path)]
     printed = CliRunner().invoke(app, words).stdout
     assert ["no → yes", "no limit → 30 days", "the provider that delivered it"] == [
@@ -164,23 +169,23 @@ def test_a_plan_of_refills_tells_before_and_after(said, undisclosed, tmp_path):
         (2, "--mode", "nobody"),
     ],
 )
-def test_a_vague_or_wrong_statement_on_refills_is_refused(said, rows, undisclosed, words):
+def test_a_vague_or_wrong_statement_on_refills_is_refused(run_json, rows, undisclosed, words):
     before = rows(REFILLS)
-    assert MISUSED == said("service", "refill", *words, "--write")[0]
-    assert FAILED == said("service", "refill", 99, "--lifetime", "--write")[0]
+    assert MISUSED == run_json("service", "refill", *words, "--write")[0]
+    assert FAILED == run_json("service", "refill", 99, "--lifetime", "--write")[0]
     assert before == rows(REFILLS)
 
 
-def test_what_is_no_refill_to_buy_is_not_bought(said, rows, undisclosed):
-    assert (FAILED, None) == said("staff", "buy", 7, "--quantity", 5)
+def test_what_is_no_refill_to_buy_is_not_bought(run_json, rows, undisclosed):
+    assert (FAILED, None) == run_json("staff", "buy", 7, "--quantity", 5)
     assert [] == rows("select from orders")
 
 
-def test_what_may_not_be_sold_is_left_out_and_named_and_the_rest_is_done(said, rows, undisclosed):
-    said("service", "edit", 2, "--name", "Shop Reviews")
+def test_what_may_not_be_sold_is_left_out_and_named_and_the_rest_is_done(run_json, rows, undisclosed):
+    run_json("service", "edit", 2, "--name", "Shop Reviews")
     for write in ((), ("--write",)):
-        code, told = said("service", "deliver", "--method", "paid_ads", "--category", "B", "--on-sale", *write)
+        code, answer = run_json("service", "deliver", "--method", "paid_ads", "--category", "B", "--on-sale", *write)
         assert (DONE, [2], [3]) == (
-            code, [one["id"] for one in told["left_out"]], [one["id"] for one in told["services"]],
+            code, [one["id"] for one in answer["left_out"]], [one["id"] for one in answer["services"]],
         )  # fmt: skip
     assert [(2, "undisclosed", False), (3, "paid_ads", True)] == [row for row in rows(SERVICES) if row[0] in (2, 3)]

@@ -27,10 +27,10 @@ from opensmm.texts.speech import ENGLISH
 PATIENCE_S = 300
 
 
-def wait_for(told, of):
-    """Waits until ``told()`` is something, for as long as ``of`` runs."""
+def wait_for(condition, of):
+    """Waits until ``condition()`` is something, for as long as ``of`` runs."""
     limit = time.monotonic() + PATIENCE_S
-    while not (seen := told()):
+    while not (seen := condition()):
         assert of.poll() is None
         assert time.monotonic() < limit
         time.sleep(0.05)
@@ -39,13 +39,13 @@ def wait_for(told, of):
 
 def children(pid):
     """The processes that a process started, by their roles."""
-    found = {}
+    pids = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
             line = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
             if b"opensmm.runtime.child" in line:
-                found[line[line.index(b"opensmm.runtime.child") + 1].decode()] = int(child)
-    return found
+                pids[line[line.index(b"opensmm.runtime.child") + 1].decode()] = int(child)
+    return pids
 
 
 @pytest.fixture
@@ -78,12 +78,12 @@ def test_a_first_start_tells_its_steps_and_a_dead_worker_leaves_a_line(served):
     def line():
         return [json.loads(line) for line in log.read_text().splitlines() if "is started again" in line]
 
-    (told,) = wait_for(line, process)
+    (printed,) = wait_for(line, process)
     assert ("a process died and is started again", "worker", "signal 9", "error") == (
-        told["event"],
-        told["verb"],
-        told["ended"],
-        told["level"],
+        printed["event"],
+        printed["verb"],
+        printed["ended"],
+        printed["level"],
     )
     wait_for(lambda: children(process.pid).get("worker", killed) != killed, process)
 
@@ -106,11 +106,11 @@ def test_the_steps_of_a_start_come_in_order(tmp_path):
 def test_a_port_that_is_taken_is_told_before_anything_is_made(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        told = CliRunner().invoke(app, ["demo", "--port", port, "--data", str(tmp_path / "data")])
-    assert UNAVAILABLE == told.exit_code
+        result = CliRunner().invoke(app, ["demo", "--port", port, "--data", str(tmp_path / "data")])
+    assert UNAVAILABLE == result.exit_code
     assert (
         f"opensmm: 127.0.0.1 port {port} is in use: stop the program that listens there, or choose another port "
-        "with --port\n" == told.stderr
+        "with --port\n" == result.stderr
     )
     assert not (tmp_path / "data").exists()
 

@@ -16,41 +16,42 @@ DONE, FAILED, MISUSED, UNAVAILABLE = 0, 1, 2, 3
 METHOD = ("--method", "staff_work")
 
 
-def test_a_customer_is_added_with_money_and_a_key(said, rows):
-    code, told = said("customer", "add", "--name", "Ann", "--balance", "10.00")
-    assert (DONE, {"id", "name", "balance", "key"}) == (code, set(told))
-    assert [(told["id"], "Ann", 1_000_000)] == rows("select id, name, balance from customer")
-    assert 40 == len(told["key"])
-    assert (FAILED, None) == said("customer", "add", "--name", "Ann")
+def test_a_customer_is_added_with_money_and_a_key(run_json, rows):
+    code, answer = run_json("customer", "add", "--name", "Ann", "--balance", "10.00")
+    assert (DONE, {"id", "name", "balance", "key"}) == (code, set(answer))
+    assert [(answer["id"], "Ann", 1_000_000)] == rows("select id, name, balance from customer")
+    assert 40 == len(answer["key"])
+    assert (FAILED, None) == run_json("customer", "add", "--name", "Ann")
 
 
 @pytest.mark.parametrize(
     "balance", ["x", "-1", "0.000001", "NaN", "1e3", "1_0", "١٠", "+5", "9" * 20, "9223372036854775807"]
 )
-def test_a_balance_that_is_no_amount_is_refused_and_nobody_added(said, rows, balance):
-    code, _ = said("customer", "add", "--name", "Ann", "--balance", balance)
+def test_a_balance_that_is_no_amount_is_refused_and_nobody_added(run_json, rows, balance):
+    code, _ = run_json("customer", "add", "--name", "Ann", "--balance", balance)
     assert (MISUSED, [(0,)]) == (code, rows("select count(*) from customer"))
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\x00b", "\x7f"])
-def test_a_name_that_shows_nothing_or_breaks_a_line_is_refused(said, rows, name):
-    code, _ = said("customer", "add", "--name", name)
+def test_a_name_that_shows_nothing_or_breaks_a_line_is_refused(run_json, rows, name):
+    code, _ = run_json("customer", "add", "--name", name)
     assert (MISUSED, [(0,)]) == (code, rows("select count(*) from customer"))
     service = ("service", "add", "--rate", "1", *METHOD)
     assert [MISUSED, MISUSED] == [
-        said(*service, "--name", name, "--category", "C")[0], said(*service, "--name", "S", "--category", name)[0],
+        run_json(*service, "--name", name, "--category", "C")[0],
+        run_json(*service, "--name", "S", "--category", name)[0],
     ]  # fmt: skip
 
 
-def test_a_name_may_be_in_any_script(said, rows):
+def test_a_name_may_be_in_any_script(run_json, rows):
     for name in ("é 👨‍👩‍👧", "متجر\u200cآن"):
-        assert DONE == said("customer", "add", "--name", name)[0]
+        assert DONE == run_json("customer", "add", "--name", name)[0]
         assert [(1,)] == rows(f"select count(*) from customer where name = '{name}'")
 
 
 def test_the_version_is_told():
-    told = CliRunner().invoke(app, ["--version"])
-    assert (DONE, f"opensmm {__version__}\n") == (told.exit_code, told.stdout)
+    result = CliRunner().invoke(app, ["--version"])
+    assert (DONE, f"opensmm {__version__}\n") == (result.exit_code, result.stdout)
 
 
 @pytest.mark.parametrize("words", [("customer", "add", "--name", "Ann"), ("worker",), ("migrate",)])
@@ -65,25 +66,25 @@ def test_a_data_folder_that_cannot_be_is_refused_in_words(words, tmp_path, monke
 
 
 def test_an_empty_data_folder_is_not_the_one_where_one_stands():
-    told = CliRunner().invoke(app, ["customer", "add", "--name", "Ann", "--data", ""])
-    assert MISUSED == told.exit_code
+    result = CliRunner().invoke(app, ["customer", "add", "--name", "Ann", "--data", ""])
+    assert MISUSED == result.exit_code
 
 
-def test_lists_show_what_is_set_of_a_key(said, run):
+def test_lists_show_what_is_set_of_a_key(run_json, run):
     for name in ("Ann", "Bob"):
-        said("customer", "add", "--name", name)
+        run_json("customer", "add", "--name", name)
     settings = {"title_case": False, "as_panel": True, "addresses": ["192.0.2.1", "2001:db8::1"]}
     at = ("--address", "192.0.2.1", "--address", "2001:db8::1")
-    _, added = said("key", "add", "Bob", "--label", "shop", "--page-case", "--as-panel", *at)
-    known = {"id": added["id"], "hint": added["key"][-4:], "label": "shop", **settings}
-    ann, bob = said("customer", "list")[1]["customers"]
+    _, added = run_json("key", "add", "Bob", "--label", "shop", "--page-case", "--as-panel", *at)
+    fields = {"id": added["id"], "hint": added["key"][-4:], "label": "shop", **settings}
+    ann, bob = run_json("customer", "list")[1]["customers"]
     assert [None, None, []] == [ann["keys"][0][name] for name in settings]
-    assert known == bob["keys"][1]
-    assert {**known, "customer": 2, "customer_name": "Bob"} == said("key", "list")[1]["keys"][2]
-    assert [1, 2] == [len(said("key", "list", name)[1]["keys"]) for name in ("1", "Bob")]
-    assert (FAILED, None) == said("key", "list", "Carl")
-    said("key", "revoke", str(added["id"]))
-    assert [1, 2] == [key["id"] for key in said("key", "list")[1]["keys"]]
+    assert fields == bob["keys"][1]
+    assert {**fields, "customer": 2, "customer_name": "Bob"} == run_json("key", "list")[1]["keys"][2]
+    assert [1, 2] == [len(run_json("key", "list", name)[1]["keys"]) for name in ("1", "Bob")]
+    assert (FAILED, None) == run_json("key", "list", "Carl")
+    run_json("key", "revoke", str(added["id"]))
+    assert [1, 2] == [key["id"] for key in run_json("key", "list")[1]["keys"]]
 
 
 def test_what_is_set_of_a_key_is_told_in_words(run):
@@ -117,63 +118,63 @@ def test_a_key_to_import_may_be_piped_in(database, tmp_path, monkeypatch):
     assert (MISUSED, True) == (missing.exit_code, "the key is missing" in missing.output)
 
 
-def test_keys_are_added_imported_and_revoked(said, rows, tmp_path):
-    customer = said("customer", "add", "--name", "Ann")[1]["id"]
-    code, added = said("key", "add", customer, "--label", "shop", "--title-case", "--address", "192.0.2.1")
+def test_keys_are_added_imported_and_revoked(run_json, rows, tmp_path):
+    customer = run_json("customer", "add", "--name", "Ann")[1]["id"]
+    code, added = run_json("key", "add", customer, "--label", "shop", "--title-case", "--address", "192.0.2.1")
     assert (DONE, [("shop", True, ["192.0.2.1"])]) == (
         code,
         rows(f"select label, title_case, addresses from api_key where id = {added['id']}"),
     )
     brought = "x" * 32
-    assert MISUSED == said("key", "add", customer, "--address", "10.0.0.0/8")[0]
-    assert DONE == said("key", "edit", added["id"], "--page-case", "--address", "2001:DB8::1")[0]
+    assert MISUSED == run_json("key", "add", customer, "--address", "10.0.0.0/8")[0]
+    assert DONE == run_json("key", "edit", added["id"], "--page-case", "--address", "2001:DB8::1")[0]
     assert [(False, ["2001:db8::1"])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
-    assert DONE == said("key", "edit", added["id"], "--title-case", "--anywhere")[0]
+    assert DONE == run_json("key", "edit", added["id"], "--title-case", "--anywhere")[0]
     assert [(True, [])] == rows(f"select title_case, addresses from api_key where id = {added['id']}")
     switches = f"select title_case, as_panel from api_key where id = {added['id']}"
-    for words, kept in (
+    for words, stored in (
         (["--as-panel"], (True, True)),
         (["--as-page"], (True, False)),
         (["--by-client", "--as-panel"], (None, True)),
         (["--by-client"], (None, None)),
     ):
-        assert DONE == said("key", "edit", added["id"], *words)[0]
-        assert [kept] == rows(switches)
-    other = said("customer", "add", "--name", "Bob", "--page-case", "--as-panel")[1]["id"]
+        assert DONE == run_json("key", "edit", added["id"], *words)[0]
+        assert [stored] == rows(switches)
+    other = run_json("customer", "add", "--name", "Bob", "--page-case", "--as-panel")[1]["id"]
     assert [(False, True)] == rows(f"select title_case, as_panel from api_key where customer_id = {other}")
     assert [MISUSED, MISUSED, FAILED] == [
-        said("key", "edit", *words)[0]
+        run_json("key", "edit", *words)[0]
         for words in ((added["id"],), (added["id"], "--anywhere", "--address", "::1"), (99, "--title-case"))
     ]
     file = tmp_path / "their key"
     file.write_text(f"{brought}\n")
-    imported = said("key", "import", customer, "--key-file", file)
+    imported = run_json("key", "import", customer, "--key-file", file)
     assert (DONE, brought) == (imported[0], imported[1]["key"])
-    assert FAILED == said("key", "import", customer, "--key-file", file)[0]
+    assert FAILED == run_json("key", "import", customer, "--key-file", file)[0]
     file.write_text("short")
-    assert MISUSED == said("key", "import", customer, "--key-file", file)[0]
-    assert MISUSED == said("key", "import", customer, "--key-file", tmp_path / "none")[0]
-    assert FAILED == said("key", "add", 99)[0]
-    assert (DONE, {"revoked": [added["id"]]}) == said("key", "revoke", added["id"])
-    assert (FAILED, {"revoked": []}) == said("key", "revoke", added["id"])
+    assert MISUSED == run_json("key", "import", customer, "--key-file", file)[0]
+    assert MISUSED == run_json("key", "import", customer, "--key-file", tmp_path / "none")[0]
+    assert FAILED == run_json("key", "add", 99)[0]
+    assert (DONE, {"revoked": [added["id"]]}) == run_json("key", "revoke", added["id"])
+    assert (FAILED, {"revoked": []}) == run_json("key", "revoke", added["id"])
 
 
-def test_a_top_up_is_booked_once_per_payment(said, rows):
-    customer = said("customer", "add", "--name", "Ann")[1]["id"]
+def test_a_top_up_is_booked_once_per_payment(run_json, rows):
+    customer = run_json("customer", "add", "--name", "Ann")[1]["id"]
     booked = {"customer": customer, "amount": "25.50", "transfer": 1, "booked": True}
-    assert (DONE, booked) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
-    assert (DONE, booked | {"booked": False}) == said("topup", customer, "25.50", "--gateway", "g", "--id", "1")
+    assert (DONE, booked) == run_json("topup", customer, "25.50", "--gateway", "g", "--id", "1")
+    assert (DONE, booked | {"booked": False}) == run_json("topup", customer, "25.50", "--gateway", "g", "--id", "1")
     assert [(2_550_000,)] == rows("select balance from customer")
-    assert not said("topup", customer, "25.50", "--gateway", "g", "--id", "1 ", "--different")[1]["booked"]
-    assert FAILED == said("topup", 99, "1.00", "--id", "2")[0]
-    assert MISUSED == said("topup", customer, "1.00")[0], "a payment has a reference"
-    assert MISUSED == said("topup", customer, "0", "--id", "2")[0]
-    assert MISUSED == said("topup", customer, "1,5", "--id", "2")[0]
+    assert not run_json("topup", customer, "25.50", "--gateway", "g", "--id", "1 ", "--different")[1]["booked"]
+    assert FAILED == run_json("topup", 99, "1.00", "--id", "2")[0]
+    assert MISUSED == run_json("topup", customer, "1.00")[0], "a payment has a reference"
+    assert MISUSED == run_json("topup", customer, "0", "--id", "2")[0]
+    assert MISUSED == run_json("topup", customer, "1,5", "--id", "2")[0]
 
 
-def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
-    customer = said("customer", "add", "--name", "Ann", "--balance", "10")[1]["id"]
-    paid = said("topup", customer, "25.50", "--gateway", "Bank", "--id", "A1")[1]["transfer"]
+def test_money_is_moved_by_verbs_each_done_once(run_json, run, rows):
+    customer = run_json("customer", "add", "--name", "Ann", "--balance", "10")[1]["id"]
+    paid = run_json("topup", customer, "25.50", "--gateway", "Bank", "--id", "A1")[1]["transfer"]
     why = ("--reason", "why")
     for words in (
         ("adjust", customer, "5.50", "--take", "--corrects", paid, "--reference", "r", *why),
@@ -182,12 +183,12 @@ def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
         ("chargeback", "bank", "A1", "--amount", "19", *why),
         ("chargeback", "opening", customer, *why),
     ):
-        code, told = said(*words)
-        assert (DONE, True) == (code, told["booked"]), words
-        assert (DONE, told | {"booked": False}) == said(*words), words
+        code, answer = run_json(*words)
+        assert (DONE, True) == (code, answer["booked"]), words
+        assert (DONE, answer | {"booked": False}) == run_json(*words), words
     words = ("credit-limit", customer, "50", "--reference", "r", *why)
-    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": True}) == said(*words)
-    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": False}) == said(*words)
+    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": True}) == run_json(*words)
+    assert (DONE, {"customer": customer, "credit_limit": "50.00", "changed": False}) == run_json(*words)
     assert [(0, 5_000_000)] == rows("select balance, credit_limit from customer")
     assert FAILED == run("topup", customer, "25.50", "--gateway", "bank", "--id", "a1")[0]
     assert FAILED == run("chargeback", "bank", "A1", *why, "--reference", "x")[0]
@@ -198,26 +199,26 @@ def test_money_is_moved_by_verbs_each_done_once(said, run, rows):
     assert FAILED == run("bonus", customer, "1", "--reference", "R", *why)[0], "it differs in case alone"
     assert MISUSED == run("bonus", customer, "1", "--reference", "x", "--reason", " ")[0]
     assert "credit limit 50.00" in run("customer", "list")[1]
-    assert DONE == said("verify")[0]
+    assert DONE == run_json("verify")[0]
 
 
-def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
+def test_a_service_is_added_listed_and_edited(run_json, rows, sandbox):
     words = ("service", "add", "--name", "Likes ❤️", "--category", "A", "--rate", "0.90", "--min", "10", "--max", "100",
              *METHOD)  # fmt: skip
-    assert (DONE, {"id": 1}) == said(*words)
-    assert (DONE, {"id": 7}) == said(*words, "--id", "7", "--type", "custom comments", "--cancel")
-    assert FAILED == said(*words, "--id", "7")[0]
+    assert (DONE, {"id": 1}) == run_json(*words)
+    assert (DONE, {"id": 7}) == run_json(*words, "--id", "7", "--type", "custom comments", "--cancel")
+    assert FAILED == run_json(*words, "--id", "7")[0]
     assert [(1, "1"), (7, "7")] == rows("select service_id, provider_service from route order by 1")
-    assert (DONE, {"id": 1, "changed": ["on_sale", "rate"], "price_follows": None}) == said(
+    assert (DONE, {"id": 1, "changed": ["on_sale", "rate"], "price_follows": None}) == run_json(
         "service", "edit", 1, "--rate", "1.0", "--off-sale"
     )
-    listed = said("service", "list")[1]["services"]
+    listed = run_json("service", "list")[1]["services"]
     assert [(1, "1.0", False, "Default"), (7, "0.90", True, "Custom Comments")] == [
         (one["id"], one["rate"], one["on_sale"], one["type"]) for one in listed
     ]
-    assert FAILED == said("service", "edit", 99, "--rate", "1")[0]
-    assert MISUSED == said("service", "edit", 1)[0]
-    assert MISUSED == said("service", "edit", 1, "--min", "101")[0]
+    assert FAILED == run_json("service", "edit", 99, "--rate", "1")[0]
+    assert MISUSED == run_json("service", "edit", 1)[0]
+    assert MISUSED == run_json("service", "edit", 1, "--min", "101")[0]
 
 
 @pytest.mark.parametrize(
@@ -227,23 +228,23 @@ def test_a_service_is_added_listed_and_edited(said, rows, sandbox):
         ("--rate", "1", "--min", "5", "--max", "4"), ("--rate", "1", "--max", "99999999999999999999"),
     ],
 )  # fmt: skip
-def test_a_service_that_makes_no_sense_is_refused(said, rows, sandbox, words):
-    assert MISUSED == said("service", "add", "--name", "N", "--category", "C", *words)[0]
+def test_a_service_that_makes_no_sense_is_refused(run_json, rows, sandbox, words):
+    assert MISUSED == run_json("service", "add", "--name", "N", "--category", "C", *words)[0]
     assert [(0,)] == rows("select count(*) from service")
 
 
-def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, database):
-    code, told = said("verify")
-    assert (DONE, True) == (code, told["holds"])
-    assert "L3" in [check["name"] for check in told["checks"]]
-    said("customer", "add", "--name", "Ann", "--balance", "1")
+def test_verify_names_every_invariant_and_fails_where_one_is_broken(run_json, run, database):
+    code, answer = run_json("verify")
+    assert (DONE, True) == (code, answer["holds"])
+    assert "L3" in [check["name"] for check in answer["checks"]]
+    run_json("customer", "add", "--name", "Ann", "--balance", "1")
     with psycopg.connect(database.owner_url, autocommit=True) as owner:
         owner.execute("update customer set balance = 7")
-    code, told = said("verify")
-    (broken,) = [check for check in told["checks"] if not check["holds"]]
+    code, answer = run_json("verify")
+    (broken,) = [check for check in answer["checks"] if not check["holds"]]
     assert (FAILED, False, "L3", ["customer 1: 7 is not 100000"]) == (
         code,
-        told["holds"],
+        answer["holds"],
         broken["name"],
         broken["examples"],
     )
@@ -256,37 +257,37 @@ def test_verify_names_every_invariant_and_fails_where_one_is_broken(said, run, d
     assert "customer 1: 7 is not 100000" in printed
 
 
-def test_verify_looks_at_a_range_of_orders_by_the_invariants_of_single_orders(said, run, database):
+def test_verify_looks_at_a_range_of_orders_by_the_invariants_of_single_orders(run_json, run, database):
     with psycopg.connect(database.owner_url, autocommit=True) as owner:
         owner.execute("insert into delivery (order_id, run, service_id, quantity, state) values (7, 1, 1, 100, 'held')")
-    assert FAILED == said("verify")[0]
+    assert FAILED == run_json("verify")[0]
     for words, code in ((("--from", 8), DONE), (("--to", 6), DONE), (("--from", 7, "--to", 7), FAILED)):
-        exited, told = said("verify", *words)
-        assert (code, code == DONE) == (exited, told["holds"])
-        assert not {"L3", "L6"} & {check["name"] for check in told["checks"]}
+        exited, answer = run_json("verify", *words)
+        assert (code, code == DONE) == (exited, answer["holds"])
+        assert not {"L3", "L6"} & {check["name"] for check in answer["checks"]}
     assert "every invariant of these orders holds" in run("verify", "--from", 8)[1]
 
 
-def test_an_orders_story_is_told(said, run, rows, sandbox, database):
-    customer = said("customer", "add", "--name", "Ann", "--balance", "1")[1]["id"]
-    said("service", "add", "--name", "N", "--category", "C", "--rate", "0.90", *METHOD)
+def test_an_orders_story_is_told(run_json, run, rows, sandbox, database):
+    customer = run_json("customer", "add", "--name", "Ann", "--balance", "1")[1]["id"]
+    run_json("service", "add", "--name", "N", "--category", "C", "--rate", "0.90", *METHOD)
     with psycopg.connect(database.app_url, autocommit=True) as conn:
         conn.execute(
             """insert into orders (customer_id, service_id, link, quantity, rate, packaged, charge, created)
                values (%s, 1, 'https://example.com', 100, %s, false, 9000, now())""",
             [customer, Decimal("0.90")],
         )
-    code, told = said("orders", "show", 1)
-    assert (DONE, "0.09000", "open") == (code, told["charge"], told["state"])
-    assert "placed: 100 of service 1 for 0.09" in [event["message"] for event in told["events"]]
-    assert FAILED == said("orders", "show", 2)[0]
+    code, answer = run_json("orders", "show", 1)
+    assert (DONE, "0.09000", "open") == (code, answer["charge"], answer["state"])
+    assert "placed: 100 of service 1 for 0.09" in [event["message"] for event in answer["events"]]
+    assert FAILED == run_json("orders", "show", 2)[0]
     assert "customer: 1, " in run("orders", "show", 1)[1]
 
 
-def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
-    assert UNAVAILABLE == said("migrate")[0]
+def test_migrate_needs_the_owner_and_says_so(run_json, database, monkeypatch):
+    assert UNAVAILABLE == run_json("migrate")[0]
     monkeypatch.setenv("DATABASE_ADMIN_URL", database.owner_url)
-    assert (DONE, {"applied": []}) == said("migrate")
+    assert (DONE, {"applied": []}) == run_json("migrate")
 
 
 @pytest.mark.parametrize(
@@ -307,9 +308,9 @@ def test_migrate_needs_the_owner_and_says_so(said, database, monkeypatch):
 def test_a_verb_for_what_exists_makes_no_panel_in_a_folder_without_one(words, tmp_path, monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for folder in (tmp_path, tmp_path / "none"):
-        told = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])
-        assert (UNAVAILABLE, "") == (told.exit_code, told.stderr)
-        error = json.loads(told.stdout)["error"]
+        result = CliRunner().invoke(app, [*map(str, words), "--data", str(folder), "--json"])
+        assert (UNAVAILABLE, "") == (result.exit_code, result.stderr)
+        error = json.loads(result.stdout)["error"]
         assert ("no_panel", True) == (error["code"], f"there is no panel in {folder}" in error["message"])
         assert [] == list(tmp_path.iterdir())
 
@@ -322,10 +323,10 @@ def test_a_partial_order_lacks_one_unit_at_least(run):
     assert MISUSED == run("orders", "partial", 1, "--remains", 0, "--reason", "x")[0]
 
 
-def test_without_a_database_a_verb_says_so(said, monkeypatch):
+def test_without_a_database_a_verb_says_so(run_json, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     for words in (("verify",), ("customer", "add", "--name", "Ann"), ("orders", "show", DEFAULT)):
-        assert (UNAVAILABLE, None) == said(*words)
+        assert (UNAVAILABLE, None) == run_json(*words)
 
 
 @pytest.mark.parametrize(
@@ -365,7 +366,7 @@ def test_who_decides_is_who_is_named_or_called_sudo_or_runs_the_process(environ,
     assert actor == name_actor(environ, uid)
 
 
-def test_the_audit_trail_names_who_decided(said, rows):
-    said("customer", "add", "--name", "Ann")
+def test_the_audit_trail_names_who_decided(run_json, rows):
+    run_json("customer", "add", "--name", "Ann")
     added = [(ACTOR.name, "command line", action) for action in ("customer.add", "key.add")]
     assert added == rows("select actor, actor_kind, action from audit order by id")

@@ -44,8 +44,8 @@ def test_a_verb_refuses_an_older_database_and_leaves_it_as_it_is(panel, words):
     schema.migrate(urls.owner)
     migrate_to(urls.owner, OLDER)
     before = applied(panel)
-    told = run(panel, *words)
-    assert (UNAVAILABLE, REFUSED, before) == (told.exit_code, told.stderr, applied(panel))
+    result = run(panel, *words)
+    assert (UNAVAILABLE, REFUSED, before) == (result.exit_code, result.stderr, applied(panel))
 
 
 def test_migrate_brings_it_up_to_date(panel):
@@ -54,15 +54,15 @@ def test_migrate_brings_it_up_to_date(panel):
     migrate_to(urls.owner, OLDER)
     assert 0 == run(panel, "migrate").exit_code
     assert (0, "nothing to do: the tables are up to date\n") == (
-        (told := run(panel, "migrate")).exit_code,
-        told.stdout,
+        (result := run(panel, "migrate")).exit_code,
+        result.stdout,
     )
     assert 0 == run(panel, "customer", "add", "--name", "Ann").exit_code
 
 
 def test_a_new_panel_gets_its_tables_from_the_first_verb_that_writes(panel):
-    told = run(panel, "customer", "add", "--name", "Ann")
-    assert 0 == told.exit_code, told.output
+    result = run(panel, "customer", "add", "--name", "Ann")
+    assert 0 == result.exit_code, result.output
     assert [(0,)] < applied(panel)
 
 
@@ -72,6 +72,6 @@ def test_while_tables_are_brought_up_to_date_a_verb_says_so(panel):
     migrate_to(urls.owner, OLDER)
     with psycopg.connect(urls.owner, autocommit=True) as migrating:
         migrating.execute("select pg_advisory_lock(%s)", (schema.LOCK,))
-        told = run(panel, "customer", "list")
-    assert UNAVAILABLE == told.exit_code
-    assert "opensmm: the database's tables are being migrated: try again in a moment\n" == told.stderr
+        result = run(panel, "customer", "list")
+    assert UNAVAILABLE == result.exit_code
+    assert "opensmm: the database's tables are being migrated: try again in a moment\n" == result.stderr

@@ -37,8 +37,8 @@ class Play:
 
     def answer(self, action: str, rows: Sequence[Row]) -> None:
         """Has each provider answer an action as its row does; providers are known by their keys."""
-        said = {_key(at): (row.status, row.body) for at, row in enumerate(rows)}
-        self.fake.answers[action] = lambda form: said[form["key"]]
+        answers = {_key(at): (row.status, row.body) for at, row in enumerate(rows)}
+        self.fake.answers[action] = lambda form: answers[form["key"]]
 
     async def place(self, rows: Sequence[Row]) -> None:
         for at in range(len(rows)):
@@ -51,13 +51,13 @@ class Play:
 
     async def fates(self) -> list[str]:
         """How far each order has come, and what of its money went back."""
-        found = await fetch(
+        rows = await fetch(
             self.conn,
             """select case when o.state = 'open' then d.state else o.state end, o.refunded, o.charge
                from delivery d join orders o on o.id = d.order_id order by o.id""",
         )
-        assert {CHARGE} == {charge for _, _, charge in found}
-        return [state + (f", {format_amount(Money(back))} back" if back else "") for state, back, _ in found]
+        assert {CHARGE} == {charge for _, _, charge in rows}
+        return [state + (f", {format_amount(Money(back))} back" if back else "") for state, back, _ in rows]
 
     async def column(self, query: str) -> list[str]:
         """One value for each order, in their order."""
@@ -66,20 +66,20 @@ class Play:
     async def read_by_operator(self) -> list[str]:
         """All that the operator is told of each order: its line on the list, its story, its provider's health."""
         self.worker.clock.forward(LATER_S)
-        found = await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())
-        listed = {one.order: _explain(one).answer or "" for one in found}
+        waiting = await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())
+        listed = {one.order: _explain(one).answer or "" for one in waiting}
         findings: dict[str, str] = {}
         _, found_of_all = await monitoring.inspect_panel(self.conn, PEPPER, self.worker.clock(), private=True)
         for finding in found_of_all:
-            said = " ".join(ENGLISH.health_finding(finding))
-            findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + said
-        told = []
+            text = " ".join(ENGLISH.health_finding(finding))
+            findings[finding.name.rpartition(" ")[2]] = findings.get(finding.name.rpartition(" ")[2], "") + text
+        texts = []
         for at, order in enumerate(self.orders):
             told_of = await read_history(self.conn, order)
             assert told_of is not None
             events = [_event(one) for one in told_of.events]
-            told.append("\n".join([ENGLISH.value(listed.get(order, "")), *events, findings.get(_name(at), "")]))
-        return told
+            texts.append("\n".join([ENGLISH.value(listed.get(order, "")), *events, findings.get(_name(at), "")]))
+        return texts
 
     async def waiting_orders(self) -> set[int]:
         return {one.order for one in await attention.list_waiting(self.conn, KINDS, MOST, self.worker.clock())}

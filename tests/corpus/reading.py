@@ -30,34 +30,34 @@ def _outcome(outcome: SendOutcome) -> str:
 
 
 def _status(body: bytes) -> str:
-    (told,) = provider_answers.read_statuses(ORDER, body)
-    return str(told.status) if isinstance(told, StatusReport) else _unread(told)
+    (report,) = provider_answers.read_statuses(ORDER, body)
+    return str(report.status) if isinstance(report, StatusReport) else _unread(report)
 
 
 def _refill(body: bytes) -> str:
-    (told,) = provider_answers.read_refills(ORDER, body)
-    return "declined" if isinstance(told, Declined) else _unread(told) or f"refill {told}"
+    (report,) = provider_answers.read_refills(ORDER, body)
+    return "declined" if isinstance(report, Declined) else _unread(report) or f"refill {report}"
 
 
 def _refill_status(body: bytes) -> str:
-    (told,) = provider_answers.read_refill_statuses(REFILL, body)
-    return _unread(told) or str(told)
+    (report,) = provider_answers.read_refill_statuses(REFILL, body)
+    return _unread(report) or str(report)
 
 
-def _unread(told: object) -> str:
-    if isinstance(told, UnreadAnswer):
-        return "failed look-up" if told.failed else "not understood"
+def _unread(report: object) -> str:
+    if isinstance(report, UnreadAnswer):
+        return "failed look-up" if report.failed else "not understood"
     return ""
 
 
 def _cancel(body: bytes) -> str:
-    (told,) = provider_answers.read_cancels(ORDER, body)
-    return "declined" if isinstance(told, Declined) else "taken on" if told else "nothing"
+    (report,) = provider_answers.read_cancels(ORDER, body)
+    return "declined" if isinstance(report, Declined) else "taken on" if report else "nothing"
 
 
 def _balance(body: bytes) -> str:
-    told = provider_answers.read_balance(body)
-    return "nothing" if told is None else f"{format_amount(told.amount)} {told.currency}"
+    reading = provider_answers.read_balance(body)
+    return "nothing" if reading is None else f"{format_amount(reading.amount)} {reading.currency}"
 
 
 READ: dict[str, Callable[[bytes], str]] = {

@@ -12,10 +12,10 @@ from tests.panel import broken
 LEAST_ROWS = 550
 
 
-def compare(played: Sequence[Row], fates: Sequence[str], told: Sequence[str]) -> None:
+def compare(played: Sequence[Row], fates: Sequence[str], outcome: Sequence[str]) -> None:
     """All rows at once, so that one run shows everything that differs."""
     wrong = []
-    for row, fate, text in zip(played, fates, told, strict=True):
+    for row, fate, text in zip(played, fates, outcome, strict=True):
         if fate != row.fate:
             wrong.append(f"{row}\n  {fate!r}, not {row.fate!r}")
         if row.operator not in text:
@@ -30,8 +30,8 @@ def test_the_corpus_is_no_smaller_than_it_was() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_no_answer_stands_in_a_file_twice(file: str) -> None:
-    found = [(row.status, row.body) for row in rows(file)]
-    assert len(set(found)) == len(found)
+    pairs = [(row.status, row.body) for row in rows(file)]
+    assert len(set(pairs)) == len(pairs)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -62,8 +62,8 @@ async def test_a_status_moves_what_it_was_about(conn, database) -> None:
         await taken(play, played)
         play.answer("status", played)
         await play.follow()
-        told = await play.read_by_operator()
-        compare(played, await play.fates(), told)
+        texts = await play.read_by_operator()
+        compare(played, await play.fates(), texts)
         listed = await play.waiting_orders()
     silent = [row for row, order in zip(played, play.orders, strict=True) if (order in listed) != bool(row.operator)]
     assert [] == silent

@@ -23,7 +23,7 @@ def expected(last, earliest, latest):
 
 
 @pytest.mark.parametrize(
-    ("kept", "found", "told"),
+    ("stored", "step", "current"),
     [
         (None, reading(0), None),
         (reading(0), reading(2), expected(0, 2, 2)),
@@ -39,12 +39,12 @@ def expected(last, earliest, latest):
         "a worker that begins beside others", "a restart that a worker has lived through", "another looked later",
     ],
 )  # fmt: skip
-def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
-    assert detect_step(kept, found, told) is None
+def test_a_clock_that_runs_on_has_not_stepped(stored, step, current):
+    assert detect_step(stored, step, current) is None
 
 
 @pytest.mark.parametrize(
-    ("kept", "found", "told", "cause", "since", "until", "moved"),
+    ("stored", "observed", "current", "cause", "since", "until", "moved"),
     [
         (reading(0), reading(602), expected(0, 2, 2), StepCause.MOVED, 0, 602, 600),
         (reading(0), reading(-598), expected(0, 2, 2), StepCause.MOVED, -600, 2, -600),
@@ -61,8 +61,8 @@ def test_a_clock_that_runs_on_has_not_stepped(kept, found, told):
         "another node, and nobody looked", "nobody looked", "a restart while nobody looked",
     ],
 )  # fmt: skip
-def test_a_step_is_told_with_the_times_that_prove_nothing(kept, found, told, cause, since, until, moved):
-    step = detect_step(kept, found, told)
+def test_a_step_is_told_with_the_times_that_prove_nothing(stored, observed, current, cause, since, until, moved):
+    step = detect_step(stored, observed, current)
     assert step is not None
     assert (cause, at(since), at(until), timedelta(seconds=moved)) == (step.cause, step.since, step.until, step.moved)
     assert step.breaks == (cause is not StepCause.UNWATCHED)

@@ -107,14 +107,14 @@ def test_what_lies_between_is_asked_for_but_for_what_is_known_and_not_without_bo
     assert None is ids_to_look_up(IdWindow(0, None), frozenset())
 
 
-def proofs(suspects, said, windows=None, asked=None, bills=()):
+def proofs(suspects, reports, windows=None, requested=None, bills=()):
     """Conclusions by order, all of one window of 10 to 15 unless others are given."""
     around = {one.key: (windows or {}).get(one.key[0], IdWindow(10, 15)) for one in suspects}
     case = UnsureCase(tuple(suspects), around, {}, bills)
     every = {one.key: ids_to_look_up(case.windows[one.key], frozenset()) or [] for one in suspects if one.resolvable}
-    if asked is not None:
-        every = {key: numbers for key, numbers in every.items() if key[0] in asked}
-    whole = {number: FOREIGN for numbers in every.values() for number in numbers} | said
+    if requested is not None:
+        every = {key: numbers for key, numbers in every.items() if key[0] in requested}
+    whole = {number: FOREIGN for numbers in every.values() for number in numbers} | reports
     return {key[0]: proof for key, proof in judge(case, every, whole).items()}
 
 
@@ -161,8 +161,8 @@ def test_what_remains_tells_attempts_of_different_quantities_apart():
 
 def by_charge(suspects, charges):
     """Conclusions where ids are charged so much."""
-    said = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
-    return proofs(suspects, said, bills=LEAST_SAMPLES)
+    reports = {number: ours(charge=charge and Decimal(charge)) for number, charge in charges.items()}
+    return proofs(suspects, reports, bills=LEAST_SAMPLES)
 
 
 PAIR = [suspect(1, quantity=50), suspect(2, quantity=500)]
@@ -175,12 +175,12 @@ def test_charges_tell_attempts_of_different_quantities_apart():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reports",
     [{12: None}, {12: "0"}, {12: "0.1"}, {12: "0.45", 13: None}, {12: "0.45", 13: "0.45"}, {12: "0.45", 13: "0.1"}],
     ids=["missing", "nothing", "reduced", "one missing", "the same twice", "one reduced"],
 )
-def test_a_charge_that_fits_nobody_or_is_missing_makes_all_of_them_tell_nothing(said):
-    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, said)
+def test_a_charge_that_fits_nobody_or_is_missing_makes_all_of_them_tell_nothing(reports):
+    assert {1: AMBIGUOUS, 2: AMBIGUOUS} == by_charge(PAIR, reports)
 
 
 def test_where_one_price_is_not_known_charges_tell_nothing():
@@ -202,8 +202,8 @@ def test_more_orders_than_attempts_mean_that_somebody_else_buys_with_our_key():
 
 def test_an_attempt_with_nothing_in_its_window_is_settled_whatever_its_neighbours_are():
     windows = {1: IdWindow(10, 20), 2: IdWindow(12, 14), 3: IdWindow(10, 20)}
-    told = proofs([suspect(1), suspect(2), suspect(3)], {16: ours()}, windows)
-    assert {1: AMBIGUOUS, 2: Judgement(NOT_BOUGHT), 3: AMBIGUOUS} == told
+    judgements = proofs([suspect(1), suspect(2), suspect(3)], {16: ours()}, windows)
+    assert {1: AMBIGUOUS, 2: Judgement(NOT_BOUGHT), 3: AMBIGUOUS} == judgements
 
 
 def test_a_provider_that_answers_for_strangers_orders_proves_by_silence_alone():
@@ -266,11 +266,11 @@ def histories(draw):
 @given(histories())
 def test_nothing_untrue_is_ever_concluded(history):
     truth, windows, suspects, remains, silent, charges = history
-    said = {number: ours(left, charges[number]) for number, left in remains.items()} | dict.fromkeys(silent)
+    reports = {number: ours(left, charges[number]) for number, left in remains.items()} | dict.fromkeys(silent)
     alike = {one.key[0]: (one.alike, one.quantity) for one in suspects}
     suspects = [structs.replace(one, alike=alike[one.key[0]]) for one in suspects]
     owner = {number: order for order, number in truth.items()}
-    for order, proof in proofs(suspects, said, windows, bills=LEAST_SAMPLES).items():
+    for order, proof in proofs(suspects, reports, windows, bills=LEAST_SAMPLES).items():
         if proof.conclusion is BOUGHT:
             assert alike[owner[proof.provider_order]] == alike[order]
             assert truth[order] is not None
@@ -279,10 +279,10 @@ def test_nothing_untrue_is_ever_concluded(history):
 
 
 def test_two_attempts_never_get_one_order():
-    told = proofs(
+    judgements = proofs(
         [suspect(order, 100 + order, alike="x") for order in range(1, 5)], dict.fromkeys(range(11, 15), ours())
     )
-    assert {11, 12, 13, 14} == {proof.provider_order for proof in told.values()}
+    assert {11, 12, 13, 14} == {proof.provider_order for proof in judgements.values()}
 
 
 @pytest.mark.parametrize(

@@ -70,15 +70,15 @@ def test_what_has_ended_is_not_ended_otherwise(state):
 @pytest.mark.parametrize("state", S)
 @pytest.mark.parametrize("outcome", [None, *A])
 def test_only_what_is_proved_not_to_be_bought_or_signed_for_is_sent_again(state, outcome, signed):
-    told = judged(order_actions.resend, order(), run(state, outcome=outcome), signed=signed)
+    result = judged(order_actions.resend, order(), run(state, outcome=outcome), signed=signed)
     if state in (S.QUEUED, S.SENDING):
-        assert told is None
+        assert result is None
     elif state is S.UNSURE:
-        assert (run(state, outcome=outcome) if signed else RefusalCode.NOT_PROVED) == told
+        assert (run(state, outcome=outcome) if signed else RefusalCode.NOT_PROVED) == result
     elif state is S.HELD and outcome in (None, A.NOT_BOUGHT):
-        assert run(state, outcome=outcome) == told
+        assert run(state, outcome=outcome) == result
     else:
-        assert told is (RefusalCode.ORDER_ENDED if state in END_STATES else RefusalCode.ALREADY_BOUGHT)
+        assert result is (RefusalCode.ORDER_ENDED if state in END_STATES else RefusalCode.ALREADY_BOUGHT)
 
 
 @pytest.mark.parametrize("state", sorted(ACCEPTED_STATES | END_STATES | {S.HELD, S.QUEUED, S.SENDING}))
@@ -90,7 +90,7 @@ def test_only_an_unsure_run_is_settled_and_the_same_word_twice_is_nothing(state)
 
 
 @pytest.mark.parametrize(
-    ("amount", "booked", "state", "said"),
+    ("amount", "booked", "state", "refusal"),
     [
         (50, None, OrderState.COMPLETED, 50),
         (51, None, OrderState.COMPLETED, RefusalCode.MORE_THAN_EARNED),
@@ -99,18 +99,18 @@ def test_only_an_unsure_run_is_settled_and_the_same_word_twice_is_nothing(state)
         (50, 49, OrderState.COMPLETED, RefusalCode.OTHER_REFUND_AMOUNT),
     ],
 )
-def test_a_refund_comes_out_of_what_was_earned_and_is_booked_once(amount, booked, state, said):
-    assert said == judged(order_actions.refund, order(state=state, earned=50), amount, booked)
+def test_a_refund_comes_out_of_what_was_earned_and_is_booked_once(amount, booked, state, refusal):
+    assert refusal == judged(order_actions.refund, order(state=state, earned=50), amount, booked)
 
 
 @pytest.mark.parametrize("state", S)
 def test_the_operator_takes_no_step_that_the_table_does_not_have(state):
-    told = (
+    result = (
         judged(order_actions.cancel, order(run(state))),
         judged(order_actions.complete, order(run(state))),
         judged(order_actions.end_partial, order(run(state)), run(state), 40),
     )
-    steps = {one.state for ends in told if isinstance(ends, tuple) for one in ends}
+    steps = {one.state for ends in result if isinstance(ends, tuple) for one in ends}
     if isinstance(judged(order_actions.resend, order(), run(state, outcome=A.NOT_BOUGHT), signed=True), LockedRun):
         steps.add(S.QUEUED)
     assert steps <= TRANSITIONS[state]

@@ -31,14 +31,14 @@ NO_DRIP, HIDDEN = ServiceId(50), ServiceId(51)
 
 
 def service(number, kind, **other):
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "rate": Decimal("0.90"),
         "min": 2,
         "max": 1000,
         "dripfeed": True,
         "delivery_method": STATED,
     } | other
-    return Service(ServiceId(number), "Name", kind, "Category", **told)
+    return Service(ServiceId(number), "Name", kind, "Category", **fields)
 
 
 SERVICES = {
@@ -190,14 +190,14 @@ def test_every_parameter_that_names_a_page_or_a_person_is_held_against_the_polic
 def test_what_names_a_page_or_a_person_is_no_longer_than_a_link(dialect_rules, kind, name):
     for length, refused in ((links.MAX_LINK, False), (links.MAX_LINK + 1, True)):
         text = "x" * length
-        told = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), dialect_rules)
-        assert refused == (told == Refused(Refusal.PARAMETER, name))
+        draft = drafted(with_details(kind, **{name: text if name == "referring_url" else ("a", text)}), dialect_rules)
+        assert refused == (draft == Refused(Refusal.PARAMETER, name))
 
 
 def test_a_list_of_people_or_groups_has_an_end():
     for count, refused in ((MOST_NAMED, False), (MOST_NAMED + 1, True)):
-        told = drafted(with_details(T.INVITES_FROM_GROUPS, groups=("a",) * count), V2)
-        assert refused == (told == Refused(Refusal.PARAMETER, "groups"))
+        draft = drafted(with_details(T.INVITES_FROM_GROUPS, groups=("a",) * count), V2)
+        assert refused == (draft == Refused(Refusal.PARAMETER, "groups"))
 
 
 OWN = [
@@ -265,13 +265,13 @@ def test_each_kind_of_traffic_needs_its_own_parameter_alone(other):
     assert isinstance(drafted(with_details(T.WEB_TRAFFIC, **other)), PricedOrder)
 
 
-@pytest.mark.parametrize(("kind", "kept"), [(1, ("x", "")), (2, ("", "ann")), (3, ("", ""))])
-def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, kept):
-    told = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
-    made = drafted(told)
-    assert kept == (made.details.google_keyword, made.details.referring_url)
+@pytest.mark.parametrize(("kind", "details"), [(1, ("x", "")), (2, ("", "ann")), (3, ("", ""))])
+def test_only_the_parameter_of_the_kind_of_traffic_is_kept(kind, details):
+    draft = with_details(T.WEB_TRAFFIC, type_of_traffic=kind, google_keyword="x", referring_url="ann")
+    made = drafted(draft)
+    assert details == (made.details.google_keyword, made.details.referring_url)
     rules = compile_policy(1, [PolicyRule(RuleId(1), RuleKind.DENY, "@ann")])
-    passes = price_order(told, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
+    passes = price_order(draft, msgspec.structs.replace(CATALOGUE, policy=rules), LIST, V2, TODAY)
     assert (kind == 2) == (passes == Refused(Refusal.PARAMETER, "referring_url"))
 
 
@@ -462,8 +462,8 @@ def test_of_several_faults_the_first_in_the_published_order_is_told(faults, dial
     for at in sorted(faults, reverse=True):
         chosen[FAULTS[at][0]] = FAULTS[at][1]
     # A parameter has one value: of two faults of one parameter the earlier check sees it.
-    told = next(FAULTS[at][2] for at in order if at in faults and chosen[FAULTS[at][0]] == FAULTS[at][1])
-    assert told == drafted(msgspec.structs.replace(request, **chosen), dialect_rules)
+    expected = next(FAULTS[at][2] for at in order if at in faults and chosen[FAULTS[at][0]] == FAULTS[at][1])
+    assert expected == drafted(msgspec.structs.replace(request, **chosen), dialect_rules)
 
 
 def test_nothing_is_less_than_minimal_whatever_the_service_allows():

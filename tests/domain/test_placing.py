@@ -78,7 +78,7 @@ def facts(funds=None, *, suspended=(), revoked=(), remembered=None, links=()):
     )
 
 
-def said(decisions):
+def summarise(decisions):
     """Each decision in a word: what was charged, the repeat, or why not."""
     return [
         one.charge if isinstance(one, PricedOrder) else one.why if isinstance(one, Refused) else one
@@ -88,25 +88,25 @@ def said(decisions):
 
 def test_a_later_ask_sees_the_money_spent_by_an_earlier_one():
     batch = [placement(quantity=600), placement(quantity=600), placement(quantity=400), placement(quantity=1)]
-    assert [60_000, Refusal.FUNDS, 40_000, Refusal.FUNDS] == said(place(batch, facts()))
+    assert [60_000, Refusal.FUNDS, 40_000, Refusal.FUNDS] == summarise(place(batch, facts()))
 
 
 def test_each_customer_spends_its_own_money():
     batch = [placement(ANN, 1000), placement(BOB, 1000), placement(ANN, 1)]
-    assert [100_000, 100_000, Refusal.FUNDS] == said(place(batch, facts()))
+    assert [100_000, 100_000, Refusal.FUNDS] == summarise(place(batch, facts()))
 
 
 def test_what_is_free_needs_no_money():
-    assert [0] == said(place([placement(service=FREE)], facts({ANN: 0})))
+    assert [0] == summarise(place([placement(service=FREE)], facts({ANN: 0})))
 
 
 def test_a_credit_limit_may_be_spent_and_not_a_unit_more():
-    assert [100, Refusal.FUNDS] == said(place([placement(quantity=1), placement(quantity=1)], facts({ANN: 150})))
+    assert [100, Refusal.FUNDS] == summarise(place([placement(quantity=1), placement(quantity=1)], facts({ANN: 150})))
 
 
 def test_the_same_key_with_the_same_parameters_in_one_batch_places_once():
     batch = [placement(idempotency_key="k"), placement(idempotency_key="k"), placement(BOB, idempotency_key="k")]
-    assert [10_000, IdempotencyHit(index=0), 10_000] == said(place(batch, facts()))
+    assert [10_000, IdempotencyHit(index=0), 10_000] == summarise(place(batch, facts()))
 
 
 def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it():
@@ -118,37 +118,37 @@ def test_the_same_key_with_other_parameters_is_refused_in_the_batch_and_after_it
         placement(idempotency_key="new", link="b.example"),
     ]
     mismatch = Refusal.IDEMPOTENCY_MISMATCH
-    assert [IdempotencyHit(order=OrderId(7)), mismatch, 10_000, mismatch] == said(
+    assert [IdempotencyHit(order=OrderId(7)), mismatch, 10_000, mismatch] == summarise(
         place(batch, facts(remembered=remembered))
     )
 
 
 def test_a_refusal_is_not_remembered():
     batch = [placement(idempotency_key="k", quantity=999), placement(idempotency_key="k", quantity=100)]
-    assert [Refusal.FUNDS, 10_000] == said(place(batch, facts({ANN: 20_000})))
+    assert [Refusal.FUNDS, 10_000] == summarise(place(batch, facts({ANN: 20_000})))
 
 
 def test_a_repeat_is_answered_even_without_money_and_whatever_the_price_list_says_now():
     remembered = {(ANN, "k"): IdempotencyRecord(fingerprint(placement(idempotency_key="k").request), OrderId(7))}
     item = msgspec.structs.replace(placement(idempotency_key="k"), check_result=Refused(Refusal.SERVICE_UNKNOWN))
-    assert [IdempotencyHit(order=OrderId(7))] == said(place([item], facts({ANN: 0}, remembered=remembered)))
+    assert [IdempotencyHit(order=OrderId(7))] == summarise(place([item], facts({ANN: 0}, remembered=remembered)))
 
 
 def test_a_fingerprint_is_of_everything_but_the_key_itself():
-    one = placement(idempotency_key="k").request
-    assert fingerprint(one) == fingerprint(msgspec.structs.replace(one, idempotency_key="other"))
-    assert fingerprint(one) != fingerprint(msgspec.structs.replace(one, runs=2))
+    request = placement(idempotency_key="k").request
+    assert fingerprint(request) == fingerprint(msgspec.structs.replace(request, idempotency_key="other"))
+    assert fingerprint(request) != fingerprint(msgspec.structs.replace(request, runs=2))
 
 
 def test_a_revoked_key_places_nothing_and_learns_nothing():
     remembered = {(ANN, "k"): IdempotencyRecord(fingerprint(placement(idempotency_key="k").request), OrderId(7))}
     batch = [placement(), placement(idempotency_key="k"), placement(key=OTHER_KEY)]
     decisions = place(batch, facts(revoked=[KEY], remembered=remembered))
-    assert [Refusal.UNKNOWN_KEY, Refusal.UNKNOWN_KEY, 10_000] == said(decisions)
+    assert [Refusal.UNKNOWN_KEY, Refusal.UNKNOWN_KEY, 10_000] == summarise(decisions)
 
 
 def test_a_suspended_customer_places_nothing():
-    assert [Refusal.SUSPENDED, 10_000] == said(place([placement(ANN), placement(BOB)], facts(suspended=[ANN])))
+    assert [Refusal.SUSPENDED, 10_000] == summarise(place([placement(ANN), placement(BOB)], facts(suspended=[ANN])))
 
 
 def test_a_link_is_held_by_the_first_order_on_it_per_customer():
@@ -159,17 +159,17 @@ def test_a_link_is_held_by_the_first_order_on_it_per_customer():
         placement(service=ONE_PER_LINK, link="b.example"),
         placement(BOB, service=ONE_PER_LINK),
     ]
-    assert [10_000, Refusal.ACTIVE_LINK, 10_000, 10_000, 10_000] == said(place(batch, facts()))
+    assert [10_000, Refusal.ACTIVE_LINK, 10_000, 10_000, 10_000] == summarise(place(batch, facts()))
 
 
 def test_a_link_held_by_an_earlier_batch_is_taken_before_money_is_looked_at():
     batch = [placement(service=ONE_PER_LINK)]
-    assert [Refusal.ACTIVE_LINK] == said(place(batch, facts({ANN: 0}, links=[(ANN, "a.example/x")])))
+    assert [Refusal.ACTIVE_LINK] == summarise(place(batch, facts({ANN: 0}, links=[(ANN, "a.example/x")])))
 
 
 def test_a_link_is_not_held_by_an_order_that_was_refused():
     batch = [placement(service=ONE_PER_LINK, quantity=999), placement(service=ONE_PER_LINK, quantity=1)]
-    assert [Refusal.FUNDS, 100] == said(place(batch, facts({ANN: 1_000})))
+    assert [Refusal.FUNDS, 100] == summarise(place(batch, facts({ANN: 1_000})))
 
 
 CUSTOMERS = (ANN, BOB, CustomerId(3))
@@ -251,7 +251,7 @@ def test_in_which_order_unrelated_customers_come_changes_nothing(funds, items, r
 
     def by_customer(sequence):
         outcomes = zip(sequence, place(sequence, facts(dict(zip(CUSTOMERS, funds, strict=True)))), strict=True)
-        told = [(item.customer, one.charge if isinstance(one, PricedOrder) else type(one)) for item, one in outcomes]
-        return {customer: [word for who, word in told if who == customer] for customer in CUSTOMERS}
+        words = [(item.customer, one.charge if isinstance(one, PricedOrder) else type(one)) for item, one in outcomes]
+        return {customer: [word for who, word in words if who == customer] for customer in CUSTOMERS}
 
     assert by_customer(items) == by_customer(shuffled)

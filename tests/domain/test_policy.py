@@ -82,10 +82,10 @@ def test_a_denial_meets_its_place_in_every_spelling_and_no_other(value, denied, 
     ],
 )
 def test_of_several_rules_the_nearest_counts_and_of_equals_the_denial(rules, link, deciding):
-    found = policy(*rules)
-    rule = found.link_rule(link)
+    rulebook = policy(*rules)
+    rule = rulebook.link_rule(link)
     assert deciding == (rule.id if rule else None)
-    assert found.denies(link) is (rule is not None and rule.kind is DENY)
+    assert rulebook.denies(link) is (rule is not None and rule.kind is DENY)
 
 
 @pytest.mark.parametrize("rule", ["@bob", "t.me/@bob", "bob.t.me"])
@@ -167,9 +167,9 @@ LINKS = st.one_of(LABELS, LABELS.map("@{}".format), st.tuples(HOSTS, PATHS).map(
 @given(RULES, LINKS)
 @example([(DENY, "a.b"), (ALLOW, "@c")], "https://a.b/c")
 def test_the_short_way_to_a_verdict_agrees_with_the_long_one(rules, link):
-    found = policy(*rules)
-    rule = found.link_rule(link)
-    assert found.denies(link) is (rule is not None and rule.kind is DENY)
+    rulebook = policy(*rules)
+    rule = rulebook.link_rule(link)
+    assert rulebook.denies(link) is (rule is not None and rule.kind is DENY)
 
 
 def plainly_denied(rules, target):
@@ -251,9 +251,9 @@ def test_a_denied_path_ends_where_a_segment_ends(host, path, more):
 
 @given(VALUES)
 def test_a_place_is_kept_in_one_spelling(value):
-    kept = read_value(DENY, value)
-    assert kept is not None
-    assert (kept, read_place(value)) == (read_value(DENY, kept), read_place(kept))
+    stored = read_value(DENY, value)
+    assert stored is not None
+    assert (stored, read_place(value)) == (read_value(DENY, stored), read_place(stored))
 
 
 @pytest.mark.parametrize(
@@ -282,26 +282,26 @@ def test_a_phrase_is_found_as_words_in_any_dress(phrase, met, passing):
     assert [None] * len(passing) == [rules.prohibits(text) for text in passing]
 
 
-@pytest.mark.parametrize(("text", "kept"), [("  poll   vote* ", "poll vote*"), ("*", None), ("", None), ("★", None)])
-def test_a_phrase_has_words(text, kept):
-    assert kept == read_value(PROHIBIT, text)
+@pytest.mark.parametrize(("text", "stored"), [("  poll   vote* ", "poll vote*"), ("*", None), ("", None), ("★", None)])
+def test_a_phrase_has_words(text, stored):
+    assert stored == read_value(PROHIBIT, text)
 
 
 def service(**other):
-    told = {
+    fields = {
         "name": "Followers",
         "category": "Instagram",
         "description": "",
         "delivery_method": DeliveryMethod.PAID_ADS,
     } | other
-    return Service(ServiceId(7), type=ServiceType.DEFAULT, rate=Decimal(1), min=1, max=9, **told)
+    return Service(ServiceId(7), type=ServiceType.DEFAULT, rate=Decimal(1), min=1, max=9, **fields)
 
 
 def test_nothing_is_sold_that_does_not_say_how_it_is_delivered():
     silent = service(delivery_method=DeliveryMethod.UNDISCLOSED)
     (refused,) = check_sellable([silent, service()], NO_POLICY)
-    told = {"service": 7, "service_name": "Followers"}
-    assert (silent, RefusalCode.SERVICE_UNDISCLOSED, told) == (refused.service, refused.why.code, refused.why.fields)
+    fields = {"service": 7, "service_name": "Followers"}
+    assert (silent, RefusalCode.SERVICE_UNDISCLOSED, fields) == (refused.service, refused.why.code, refused.why.fields)
     assert [] == check_sellable([service(delivery_method=DeliveryMethod.UNDISCLOSED, on_sale=False)], NO_POLICY)
 
 
@@ -310,8 +310,8 @@ def test_nothing_is_sold_whose_words_are_prohibited_and_the_rule_is_named(field)
     rules = compile_policy(1, [PolicyRule(RuleId(3), PROHIBIT, "review*", "they mislead")])
     wordy = service(**{field: "Shop reviews"})
     (refused,) = check_sellable([wordy, service()], rules)
-    told = {"service": 7, "service_name": wordy.name, "rule": 3, "phrase": "review*", "reason": "they mislead"}
-    assert (RefusalCode.SERVICE_PROHIBITED, told) == (refused.why.code, refused.why.fields)
+    fields = {"service": 7, "service_name": wordy.name, "rule": 3, "phrase": "review*", "reason": "they mislead"}
+    assert (RefusalCode.SERVICE_PROHIBITED, fields) == (refused.why.code, refused.why.fields)
     assert [] == check_sellable([service(**{field: "Shop reviews", "on_sale": False})], rules)
 
 

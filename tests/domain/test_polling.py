@@ -26,11 +26,11 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 S, W = DeliveryState, OrderStatus
 
 
-def known(state=S.IN_PROGRESS, *, quantity=100, packaged=False, start_count=7, remains=60, polled=None):
+def make_delivery(state=S.IN_PROGRESS, *, quantity=100, packaged=False, start_count=7, remains=60, polled=None):
     return PolledDelivery(state, quantity, packaged, start_count, remains, polled)
 
 
-def told(status, remains=None, start_count=None, charge=None):
+def make_report(status, remains=None, start_count=None, charge=None):
     return StatusReport(status, start_count, remains, None if charge is None else Decimal(charge))
 
 
@@ -38,81 +38,85 @@ def told(status, remains=None, start_count=None, charge=None):
 @pytest.mark.parametrize(
     ("report", "news"),
     [
-        (told(W.PENDING, 100, 0), DeliveryNews(S.PENDING, 0, 100)),
-        (told(W.PROCESSING, 100), DeliveryNews(S.PROCESSING, 7, 100)),
-        (told(W.PENDING, 0), DeliveryNews(S.PENDING, 7, 60)),
-        (told(W.PROCESSING, 0), DeliveryNews(S.PROCESSING, 7, 60)),
-        (told(W.IN_PROGRESS, 0), DeliveryNews(S.IN_PROGRESS, 7, 0)),
-        (told(W.IN_PROGRESS, 40, 9), DeliveryNews(S.IN_PROGRESS, 9, 40)),
-        (told(W.IN_PROGRESS), DeliveryNews(S.IN_PROGRESS, 7, 60)),
-        (told(W.IN_PROGRESS, 101), DeliveryNews(S.IN_PROGRESS, 7, 60)),
-        (told(W.IN_PROGRESS, -1, -5), DeliveryNews(S.IN_PROGRESS, 7, 60)),
-        (told(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
-        (told(W.COMPLETED), DeliveryNews(S.COMPLETED, 7, 0)),
-        (told(W.COMPLETED, 100), DeliveryNews(S.COMPLETED, 7, 0)),
-        (told(W.PARTIAL, 40), DeliveryNews(S.PARTIAL, 7, 40)),
-        (told(W.PARTIAL, 100), DeliveryNews(S.PARTIAL, 7, 100)),
-        (told(W.PARTIAL, 0), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.PARTIAL), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.PARTIAL, 101), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.PARTIAL, -1), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 100), DeliveryNews(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 40), DeliveryNews(S.CANCELED, 7, 40)),
-        (told(W.CANCELED, 0, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
-        (told(W.CANCELED, 0, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED, 0), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED, 101), DeliveryNews(S.HELD, 7, 60)),
-        (told(W.CANCELED, -1), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.PENDING, 100, 0), DeliveryNews(S.PENDING, 0, 100)),
+        (make_report(W.PROCESSING, 100), DeliveryNews(S.PROCESSING, 7, 100)),
+        (make_report(W.PENDING, 0), DeliveryNews(S.PENDING, 7, 60)),
+        (make_report(W.PROCESSING, 0), DeliveryNews(S.PROCESSING, 7, 60)),
+        (make_report(W.IN_PROGRESS, 0), DeliveryNews(S.IN_PROGRESS, 7, 0)),
+        (make_report(W.IN_PROGRESS, 40, 9), DeliveryNews(S.IN_PROGRESS, 9, 40)),
+        (make_report(W.IN_PROGRESS), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (make_report(W.IN_PROGRESS, 101), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (make_report(W.IN_PROGRESS, -1, -5), DeliveryNews(S.IN_PROGRESS, 7, 60)),
+        (make_report(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
+        (make_report(W.COMPLETED), DeliveryNews(S.COMPLETED, 7, 0)),
+        (make_report(W.COMPLETED, 100), DeliveryNews(S.COMPLETED, 7, 0)),
+        (make_report(W.PARTIAL, 40), DeliveryNews(S.PARTIAL, 7, 40)),
+        (make_report(W.PARTIAL, 100), DeliveryNews(S.PARTIAL, 7, 100)),
+        (make_report(W.PARTIAL, 0), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.PARTIAL), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.PARTIAL, 101), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.PARTIAL, -1), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
+        (make_report(W.CANCELED, 100), DeliveryNews(S.CANCELED, 7, 100)),
+        (make_report(W.CANCELED, 40), DeliveryNews(S.CANCELED, 7, 40)),
+        (make_report(W.CANCELED, 0, charge="0"), DeliveryNews(S.CANCELED, 7, 100)),
+        (make_report(W.CANCELED, 0, charge="0.5"), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED, 0), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED, 101), DeliveryNews(S.HELD, 7, 60)),
+        (make_report(W.CANCELED, -1), DeliveryNews(S.HELD, 7, 60)),
     ],
 )
 def test_a_report_is_believed_inside_its_bounds(state, report, news):
-    assert news == apply_report(known(state), report, NOON)
+    assert news == apply_report(make_delivery(state), report, NOON)
     assert news.state in TRANSITIONS[state]
 
 
 def test_a_cancel_without_a_word_gives_all_back_where_nothing_was_delivered():
     for before in (None, 100):
-        assert DeliveryNews(S.CANCELED, 7, 100) == apply_report(known(remains=before), told(W.CANCELED), NOON)
+        assert DeliveryNews(S.CANCELED, 7, 100) == apply_report(
+            make_delivery(remains=before), make_report(W.CANCELED), NOON
+        )
 
 
 def test_what_has_not_begun_is_wholly_undelivered_whatever_a_v1_page_says():
-    fresh = known(start_count=None, remains=None)
-    assert DeliveryNews(S.PENDING, None, 100) == apply_report(fresh, told(W.PENDING, 0), NOON)
+    fresh = make_delivery(start_count=None, remains=None)
+    assert DeliveryNews(S.PENDING, None, 100) == apply_report(fresh, make_report(W.PENDING, 0), NOON)
 
 
 def test_an_end_without_a_word_on_what_remains_is_the_operators():
-    assert DeliveryNews(S.HELD, None, 100) == apply_report(known(start_count=None, remains=None), told(W.PARTIAL), NOON)
+    assert DeliveryNews(S.HELD, None, 100) == apply_report(
+        make_delivery(start_count=None, remains=None), make_report(W.PARTIAL), NOON
+    )
 
 
 @pytest.mark.parametrize(
     ("report", "news"),
     [
-        (told(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
-        (told(W.PARTIAL, 1), DeliveryNews(S.HELD, 7, 1)),
-        (told(W.CANCELED, 1), DeliveryNews(S.CANCELED, 7, 1)),
-        (told(W.CANCELED), DeliveryNews(S.CANCELED, 7, 1)),
+        (make_report(W.COMPLETED, 0), DeliveryNews(S.COMPLETED, 7, 0)),
+        (make_report(W.PARTIAL, 1), DeliveryNews(S.HELD, 7, 1)),
+        (make_report(W.CANCELED, 1), DeliveryNews(S.CANCELED, 7, 1)),
+        (make_report(W.CANCELED), DeliveryNews(S.CANCELED, 7, 1)),
     ],
 )
 def test_a_package_ends_whole_or_not_at_all(report, news):
-    assert news == apply_report(known(quantity=1, packaged=True, remains=1), report, NOON)
+    assert news == apply_report(make_delivery(quantity=1, packaged=True, remains=1), report, NOON)
 
 
 @pytest.mark.parametrize("state", sorted(set(DeliveryState) - ACCEPTED_STATES))
 @pytest.mark.parametrize("status", W)
 def test_only_what_is_at_a_provider_hears_reports(state, status):
-    assert None is apply_report(known(state), told(status, 40), NOON)
+    assert None is apply_report(make_delivery(state), make_report(status, 40), NOON)
 
 
 def test_an_unknown_word_changes_nothing():
-    assert None is apply_report(known(), StatusReport(None, 5, 10), NOON)
+    assert None is apply_report(make_delivery(), StatusReport(None, 5, 10), NOON)
 
 
-@pytest.mark.parametrize(("asked", "heard"), [(-1, False), (0, False), (1, True)])
-def test_older_answers_never_overwrite_newer_ones(asked, heard):
-    news = apply_report(known(polled=NOON), told(W.IN_PROGRESS, 50), NOON + timedelta(seconds=asked))
+@pytest.mark.parametrize(("after_s", "heard"), [(-1, False), (0, False), (1, True)])
+def test_older_answers_never_overwrite_newer_ones(after_s, heard):
+    news = apply_report(make_delivery(polled=NOON), make_report(W.IN_PROGRESS, 50), NOON + timedelta(seconds=after_s))
     assert heard == (news is not None)
 
 
@@ -203,7 +207,9 @@ def test_accepted_and_ended_states_are_apart():
 @pytest.mark.parametrize(("start", "remains"), [(None, 100), (0, 100), (7, 0)])
 def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_remains(start, remains):
     news = apply_report(
-        known(start_count=None, remains=None), StatusReport(OrderStatus.IN_PROGRESS, start_count=start, remains=0), NOON
+        make_delivery(start_count=None, remains=None),
+        StatusReport(OrderStatus.IN_PROGRESS, start_count=start, remains=0),
+        NOON,
     )
     assert news is not None
     assert remains == news.remains
@@ -215,14 +221,14 @@ def test_in_progress_with_nothing_left_and_no_start_count_is_no_news_of_what_rem
 )
 def test_remains_with_a_point_before_three_digits_are_read_where_thousands_are_too_many(quantity, words, remains):
     report = StatusReport(OrderStatus.PARTIAL, unclear_remains=words)
-    told = with_clear_remains(known(quantity=quantity), report)
-    assert (remains, "" if remains else words) == (told.remains, told.unclear_remains)
+    make_report = with_clear_remains(make_delivery(quantity=quantity), report)
+    assert (remains, "" if remains else words) == (make_report.remains, make_report.unclear_remains)
 
 
 @pytest.mark.parametrize("charge", [None, Decimal("0.5")])
 def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
     news = apply_report(
-        known(remains=None), StatusReport(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON
+        make_delivery(remains=None), StatusReport(OrderStatus.CANCELED, charge=charge, unclear_remains="n/a"), NOON
     )
     assert news is not None
     assert DeliveryState.HELD is news.state
@@ -241,7 +247,7 @@ def test_a_canceled_order_whose_remains_cannot_be_read_is_not_paid_back(charge):
 def test_an_unclear_charge_is_compared_with_what_was_expected_in_the_providers_currency(
     quantity: int, packaged: bool, rate: str, read: str | None
 ) -> None:
-    known = PolledDelivery(DeliveryState.PENDING, quantity, packaged, None, None, None, quoted=Decimal("1.5"))
-    told = with_clear_charge(known, StatusReport(OrderStatus.PENDING, unclear_charge="1,234"), Decimal(rate))
-    assert (None if read is None else Decimal(read)) == told.charge
-    assert ("1,234" if read is None else "") == told.unclear_charge
+    delivery = PolledDelivery(DeliveryState.PENDING, quantity, packaged, None, None, None, quoted=Decimal("1.5"))
+    report = with_clear_charge(delivery, StatusReport(OrderStatus.PENDING, unclear_charge="1,234"), Decimal(rate))
+    assert (None if read is None else Decimal(read)) == report.charge
+    assert ("1,234" if read is None else "") == report.unclear_charge

@@ -128,8 +128,8 @@ def test_another_type_is_not_sold_and_nothing_of_its_line_is_taken(kind):
 
 def test_range_and_told_flags_follow_the_first_route_in_use():
     theirs = structs.replace(LIKES, min=5, max=50, refill=True, dripfeed=True)
-    kept = service(3, cancel=True)
-    judged = judge_service(line(route(listed=False), route(theirs, RouteStanding(), provider=THERE), of=kept), NOW)
+    changed = service(3, cancel=True)
+    judged = judge_service(line(route(listed=False), route(theirs, RouteStanding(), provider=THERE), of=changed), NOW)
     assert (5, 50, True, True, True) == (
         judged.service.min, judged.service.max, judged.service.refill, judged.service.dripfeed, judged.service.cancel,
     )  # fmt: skip
@@ -159,14 +159,14 @@ def test_a_service_without_routes_is_left_as_it_is():
 
 def test_what_changed_is_told_and_a_drift_within_the_share_is_no_news():
     assert [] == changes_of(judge_service(line(route(listed_at("0.61"))), NOW))
-    told = changes_of(judge_service(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
+    answer = changes_of(judge_service(line(route(structs.replace(LIKES, rate=Decimal("0.95"), max=50))), NOW))
     of_route = {"provider": HERE, "provider_service": "7"}
     assert [
         ListChange(ChangeCode.FIELD_MOVED, {"field": "max", "before": 10000, "after": 50}),
         ListChange(ChangeCode.SERVICE_QUARANTINED),
         ListChange(ChangeCode.BELOW_COST, {"cost": Decimal("0.95"), "rate": Decimal("0.90")}),
         ListChange(ChangeCode.ROUTE_COST_MOVED, of_route | {"before": Decimal("0.60"), "after": Decimal("0.95")}),
-    ] == told
+    ] == answer
 
 
 TEN = [(str(number), ServiceType.DEFAULT) for number in range(10)]
@@ -200,11 +200,11 @@ def test_whatever_the_lists_a_sold_service_costs_what_was_agreed_to_or_nearly(st
     for rate, listed in steps:
         judged = judge_service(line(route(listed_at(rate), at.routes[0].standing, listed=listed), of=at.service), NOW)
         at = line(route(listed_at(rate), judged.standings[0]), of=judged.service)
-        one = judged.standings[0]
+        standing = judged.standings[0]
         if judged.service.sold:
-            assert one.cost is not None
-            assert one.agreed is not None
-            assert abs(one.cost - one.agreed) * 5 <= one.agreed
+            assert standing.cost is not None
+            assert standing.agreed is not None
+            assert abs(standing.cost - standing.agreed) * 5 <= standing.agreed
 
 
 @pytest.mark.parametrize(
@@ -224,17 +224,17 @@ def test_nothing_is_sold_below_its_cost_unseen(cost, rate, free, mode, sold):
 
 
 def test_the_customers_own_rate_counts():
-    one = service(3, cost=Decimal("0.50"))
-    catalogue = Catalogue(1, "USD", {one.id: one}, {(PriceListId(2), ServiceId(3)): Decimal("0.40")})
-    assert (one, None) == (catalogue.service(3, PriceListId(1)), catalogue.service(3, PriceListId(2)))
+    sold = service(3, cost=Decimal("0.50"))
+    catalogue = Catalogue(1, "USD", {sold.id: sold}, {(PriceListId(2), ServiceId(3)): Decimal("0.40")})
+    assert (sold, None) == (catalogue.service(3, PriceListId(1)), catalogue.service(3, PriceListId(2)))
 
 
 def test_a_line_that_cannot_be_read_is_said_to_be_the_reason():
-    known = structs.replace(route(standing=RouteStanding()), listed=False)
+    answer = structs.replace(route(standing=RouteStanding()), listed=False)
     reason = LineFault(LineCode.NO_RATE, {"rate": "free"})
-    why = {known.to.provider_service: reason}
-    judged = judge_service(line(known), NOW, synced=HERE, unread=why)
+    why = {answer.to.provider_service: reason}
+    judged = judge_service(line(answer), NOW, synced=HERE, unread=why)
     assert ListChange(ChangeCode.SERVICE_UNREAD, {"why": reason}) in changes_of(judged)
-    assert (RouteOff.GONE, why[known.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
-    still = judge_service(line(structs.replace(known, standing=judged.standings[0])), NOW)
+    assert (RouteOff.GONE, why[answer.to.provider_service]) == (judged.standings[0].off, judged.standings[0].unread)
+    still = judge_service(line(structs.replace(answer, standing=judged.standings[0])), NOW)
     assert judged.standings == still.standings, "whoever judges anew without a list knows the reason still"

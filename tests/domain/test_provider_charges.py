@@ -23,24 +23,24 @@ SAME = [bill(at) for at in (10, 20, 30, 190, 200, 210)]
 MIXED = [*SAME, bill(40, 50, "0.04500"), bill(220, 200, "0.18000")]
 
 
-def known(bills, quantity=100, service="7"):
+def find_price(bills, quantity=100, service="7"):
     return find_unit_price(bills, service, quantity, SENT, CLOSED)
 
 
-def told(charge, *, currency="USD", status=OrderStatus.COMPLETED):
+def make_report(charge, *, currency="USD", status=OrderStatus.COMPLETED):
     return StatusReport(status=status, charge=None if charge is None else Decimal(charge), currency=currency)
 
 
 def test_what_was_charged_the_same_for_a_unit_before_and_after_is_the_price():
-    found = known(MIXED, 500)
-    assert found is not None
-    assert found.least <= Fraction(9, 10_000) <= found.most
-    assert (Fraction(1, 100_000), "USD") == (found.digit, found.currency)
+    price = find_price(MIXED, 500)
+    assert price is not None
+    assert price.least <= Fraction(9, 10_000) <= price.most
+    assert (Fraction(1, 100_000), "USD") == (price.digit, price.currency)
 
 
 def test_bills_for_one_quantity_tell_of_that_one_alone():
-    assert known(SAME, 100) is not None
-    assert None is known(SAME, 500), "it may be the same for every quantity"
+    assert find_price(SAME, 100) is not None
+    assert None is find_price(SAME, 500), "it may be the same for every quantity"
 
 
 @pytest.mark.parametrize(
@@ -69,28 +69,37 @@ def test_bills_for_one_quantity_tell_of_that_one_alone():
     ],
 )
 def test_anything_else_shows_no_price(bills):
-    assert (None, None) == (known(bills, 100), known(bills, 150))
+    assert (None, None) == (find_price(bills, 100), find_price(bills, 150))
 
 
 def test_a_completed_order_costs_its_price():
-    found = known(MIXED, 500)
-    assert may_cost(found, 500, told("0.45000"))
-    assert may_cost(found, 500, told("0.45"))
-    assert not may_cost(found, 500, told("0.09"))
-    assert not may_cost(found, 500, told("0.45010"))
-    assert not may_cost(found, 500, told("0.27"))
+    price = find_price(MIXED, 500)
+    assert may_cost(price, 500, make_report("0.45000"))
+    assert may_cost(price, 500, make_report("0.45"))
+    assert not may_cost(price, 500, make_report("0.09"))
+    assert not may_cost(price, 500, make_report("0.45010"))
+    assert not may_cost(price, 500, make_report("0.27"))
 
 
 def test_charges_rounded_up_to_the_cent_tell_large_orders_apart_and_small_ones_not():
     rounded = [bill(at, 100 + at, f"{-(-(100 + at) * 9 // 100) / 100:.2f}") for at in (10, 20, 30, 190, 200, 210)]
-    found = known(rounded, 500)
-    assert may_cost(found, 500, told("0.45"))
-    assert may_cost(found, 500, told("0.46"))
-    assert not may_cost(found, 500, told("0.90"))
+    price = find_price(rounded, 500)
+    assert may_cost(price, 500, make_report("0.45"))
+    assert may_cost(price, 500, make_report("0.46"))
+    assert not may_cost(price, 500, make_report("0.90"))
 
 
-@pytest.mark.parametrize("said", [told(None), told("0"), told("0.00000"), told("-0.45"), told("0.45", currency="EUR")])
-def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(said):
-    assert not is_comparable(said, known(MIXED, 500))
-    assert is_comparable(told("0.45"), known(MIXED, 500))
-    assert is_comparable(told("0.45", currency=""), known(MIXED, 500))
+@pytest.mark.parametrize(
+    "report",
+    [
+        make_report(None),
+        make_report("0"),
+        make_report("0.00000"),
+        make_report("-0.45"),
+        make_report("0.45", currency="EUR"),
+    ],
+)
+def test_no_charge_another_currency_and_what_is_not_completed_compare_with_nothing(report):
+    assert not is_comparable(report, find_price(MIXED, 500))
+    assert is_comparable(make_report("0.45"), find_price(MIXED, 500))
+    assert is_comparable(make_report("0.45", currency=""), find_price(MIXED, 500))

@@ -136,7 +136,7 @@ def test_a_balance_near_zero_is_reported_whatever_was_spent(balance, hours, leve
 
 
 @pytest.mark.parametrize(
-    ("balance", "asked", "level", "code"),
+    ("balance", "requested", "level", "code"),
     [
         (BalanceReading(ago(minutes=30), Decimal(9)), NOW, Level.OK, FindingCode.BALANCE_READ),
         (BalanceReading(ago(minutes=31), Decimal(9)), NOW, Level.WARNING, FindingCode.BALANCE_READ),
@@ -145,8 +145,8 @@ def test_a_balance_near_zero_is_reported_whatever_was_spent(balance, hours, leve
         (None, None, Level.OK, FindingCode.BALANCE_NOT_ASKED_YET),
     ],
 )
-def test_a_balance_that_is_not_read_is_a_warning(balance, asked, level, code):
-    finding = find("reading Far", replace(FAR, balance=balance, balance_asked=asked))
+def test_a_balance_that_is_not_read_is_a_warning(balance, requested, level, code):
+    finding = find("reading Far", replace(FAR, balance=balance, balance_asked=requested))
     age = {} if balance is None else {"age": NOW - balance.at}
     assert Finding("reading Far", level, code, OF_FAR | age) == finding
 

@@ -77,7 +77,7 @@ def readings(*balances, every_h=1):
 
 
 @pytest.mark.parametrize(
-    ("told", "hours"),
+    ("rows", "hours"),
     [
         (readings("100", "90", "80"), Decimal("8.0")),
         (readings("100", "90", "190", "180"), Decimal("27.0")),
@@ -90,16 +90,16 @@ def readings(*balances, every_h=1):
         ([BalanceReading(START, Decimal(9)), BalanceReading(START + timedelta(minutes=29), Decimal(1))], None),
     ],
 )
-def test_hours_are_reckoned_from_the_falls_alone(told, hours):
-    assert hours == hours_left(told, told[-1].at if told else START)
+def test_hours_are_reckoned_from_the_falls_alone(rows, hours):
+    assert hours == hours_left(rows, rows[-1].at if rows else START)
 
 
 @pytest.mark.parametrize(("later_h", "hours"), [(-1, "25.0"), (0, "25.0"), (20, "5.0"), (25, "0.0"), (90, "0.0")])
 def test_hours_run_down_from_when_the_balance_was_read(later_h, hours):
-    told = readings("26", "25")
-    assert Decimal(hours) == hours_left(told, told[-1].at + timedelta(hours=later_h))
+    series = readings("26", "25")
+    assert Decimal(hours) == hours_left(series, series[-1].at + timedelta(hours=later_h))
 
 
 def test_routes_of_unknown_cost_come_last():
-    one, two, three = [RouteTo(ProviderId(at), "7") for at in (1, 2, 3)]
-    assert [three, two, one] == cheapest_first([one, two, three], {two: Decimal("0.5"), three: Decimal("0.4")})
+    first, two, three = [RouteTo(ProviderId(at), "7") for at in (1, 2, 3)]
+    assert [three, two, first] == cheapest_first([first, two, three], {two: Decimal("0.5"), three: Decimal("0.4")})

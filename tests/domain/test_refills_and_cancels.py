@@ -34,7 +34,7 @@ def test_a_completed_order_may_be_refilled_once_the_wait_is_over(fit):
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("subject", "why"),
     [
         (None, Refusal.ORDER_UNKNOWN),
         (order(offered=False), Refusal.REFILL_DISABLED),
@@ -46,8 +46,8 @@ def test_a_completed_order_may_be_refilled_once_the_wait_is_over(fit):
         (order(last_h=23), Refusal.REFILL_TOO_EARLY),
     ],
 )
-def test_a_refill_is_refused_for_the_first_reason_there_is(asked, why):
-    assert Refused(why) == refills.check(asked, NOON)
+def test_a_refill_is_refused_for_the_first_reason_there_is(subject, why):
+    assert Refused(why) == refills.check(subject, NOON)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_a_refill_is_refused_for_the_first_reason_there_is(asked, why):
     [(None, 10**5, None), (30, 720, None), (30, 721, Refused(Refusal.REFILL_DISABLED)), (1, 24, None)],
 )
 def test_a_refill_is_refused_beyond_its_window(days, ended_h, refused):
-    asked = replace(order(wait_h=0, ended_h=ended_h), within_days=days)
-    assert refused == refills.check(asked, NOON)
+    answer = replace(order(wait_h=0, ended_h=ended_h), within_days=days)
+    assert refused == refills.check(answer, NOON)
 
 
 MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)
@@ -65,13 +65,13 @@ MOVING = (OrderState.OPEN, OrderState.ACTIVE, OrderState.PAUSED)
 @pytest.mark.parametrize("state", MOVING)
 def test_what_was_never_sent_ends_at_once_and_what_may_be_at_a_provider_is_asked_about(state):
     for accepted, nobodys in ((True, {DeliveryState.QUEUED}), (False, {DeliveryState.QUEUED, DeliveryState.HELD})):
-        told = cancels.decide(CancelSubject(state, True, [DeliveryPart(one, accepted) for one in DeliveryState]))
-        assert not isinstance(told, Refused)
+        steps = cancels.decide(CancelSubject(state, True, [DeliveryPart(one, accepted) for one in DeliveryState]))
+        assert not isinstance(steps, Refused)
         expected = {
             one: CancelStep.END if one in nobodys else CancelStep.LEAVE if one in END_STATES else CancelStep.ASK
             for one in DeliveryState
         }
-        assert expected == dict(zip(DeliveryState, told, strict=True))
+        assert expected == dict(zip(DeliveryState, steps, strict=True))
 
 
 @pytest.mark.parametrize("state", [state for state in OrderState if state not in MOVING])

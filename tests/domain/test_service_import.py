@@ -46,9 +46,9 @@ def test_rounding_never_eats_into_the_margin(rate, percent, fixed, decimals):
 
 
 def test_what_is_new_comes_off_sale_and_under_the_name_of_our_category():
-    told = plan([LIKES], {}, [], structs.replace(TERMS, categories={"Theirs": "Ours"}), ["7"])
-    (one,) = told.new
-    made = one.service
+    answer = plan([LIKES], {}, [], structs.replace(TERMS, categories={"Theirs": "Ours"}), ["7"])
+    (new,) = answer.new
+    made = new.service
     assert (0, "Likes", "Ours", Decimal("0.9000"), 10, 1000) == (
         made.id, made.name, made.category, made.rate, made.min, made.max,
     )  # fmt: skip
@@ -59,34 +59,38 @@ def test_what_is_new_comes_off_sale_and_under_the_name_of_our_category():
     "change", [{"type": None}, {"rate": Decimal(0)}, {"rate": Decimal(10**14)}], ids=["type", "free", "dear"]
 )
 def test_what_cannot_be_sold_is_left_out_and_named(change):
-    told = plan([structs.replace(LIKES, **change)], {}, [], TERMS, ["7"])
-    assert ((), 1) == (told.new, len(told.left_out))
+    answer = plan([structs.replace(LIKES, **change)], {}, [], TERMS, ["7"])
+    assert ((), 1) == (answer.new, len(answer.left_out))
 
 
 def test_ranges_follow_the_provider_and_prices_only_when_they_are_to():
-    known = service(3, rate="2", min=50, max=500, name="My likes", dripfeed=True, refill=True)
-    told = plan([LIKES], {"7": [known]}, [known.id], TERMS, ["7"])
-    (kept,), (moved,) = told.to_write(reprice=False), told.to_write(reprice=True)
-    assert structs.replace(known, min=10, max=1000) == kept
-    assert structs.replace(kept, rate=Decimal("0.9000")) == moved
-    assert told.changed[0].moved
+    before = service(3, rate="2", min=50, max=500, name="My likes", dripfeed=True, refill=True)
+    result = plan([LIKES], {"7": [before]}, [before.id], TERMS, ["7"])
+    (unpriced,), (moved,) = result.to_write(reprice=False), result.to_write(reprice=True)
+    assert structs.replace(before, min=10, max=1000) == unpriced
+    assert structs.replace(unpriced, rate=Decimal("0.9000")) == moved
+    assert result.changed[0].moved
 
 
 def test_what_stands_as_it_should_is_not_touched():
-    known = service(3, min=10, max=1000, refill=True, dripfeed=True)
-    told = plan([LIKES], {"7": [known]}, [known.id], TERMS, ["7"])
-    assert (1, (), []) == (told.same, told.changed, told.to_write(reprice=True))
+    before = service(3, min=10, max=1000, refill=True, dripfeed=True)
+    result = plan([LIKES], {"7": [before]}, [before.id], TERMS, ["7"])
+    assert (1, (), []) == (result.same, result.changed, result.to_write(reprice=True))
 
 
 def test_what_is_gone_is_told_where_nobody_else_has_it():
     alone, shared, filtered = service(1), service(2), service(3)
-    told = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], TERMS, ["9"])
-    assert ((alone,), []) == (told.gone, told.to_write(reprice=False))
+    result = plan([], {"7": [alone], "8": [shared], "9": [filtered]}, [alone.id, filtered.id], TERMS, ["9"])
+    assert ((alone,), []) == (result.gone, result.to_write(reprice=False))
 
 
 def test_the_price_of_another_type_is_none_of_ours():
-    known, package = service(3), service(4, ServiceType.PACKAGE, min=1, max=1)
+    before, package = service(3), service(4, ServiceType.PACKAGE, min=1, max=1)
     dear = structs.replace(LIKES, type=ServiceType.PACKAGE, rate=Decimal(30), min=1, max=1)
-    told = plan([dear], {"7": [known, package]}, [known.id], TERMS, ["7"])
-    assert [package.id] == [one.before.id for one in told.changed]
-    assert ((), 0, (UnreadLine("7", "Likes", LineFault(LineCode.OTHER_TYPE)),)) == (told.new, told.same, told.left_out)
+    result = plan([dear], {"7": [before, package]}, [before.id], TERMS, ["7"])
+    assert [package.id] == [one.before.id for one in result.changed]
+    assert ((), 0, (UnreadLine("7", "Likes", LineFault(LineCode.OTHER_TYPE)),)) == (
+        result.new,
+        result.same,
+        result.left_out,
+    )

@@ -78,15 +78,15 @@ def test_of_a_service_that_may_be_like_this_nothing_is_refused():
     ],
 )
 def test_a_field_out_of_its_limit_is_refused_by_a_code(name, value, code):
-    found = service_refusals(structs.replace(LIKES, **{name: value}), [name])
-    assert [code] == [one.code for one in found]
+    answer = service_refusals(structs.replace(LIKES, **{name: value}), [name])
+    assert [code] == [one.code for one in answer]
     assert {code} <= MISUSES
 
 
 def test_a_form_is_told_of_every_field_at_once():
-    found = service_refusals(structs.replace(LIKES, name="", category="", min=5, max=1))
+    answer = service_refusals(structs.replace(LIKES, name="", category="", min=5, max=1))
     assert [("category", "field_blank"), ("name", "field_blank"), (None, "range_reversed")] == [
-        (one.fields.get("field"), one.code) for one in found
+        (one.fields.get("field"), one.code) for one in answer
     ]
 
 
@@ -135,12 +135,12 @@ def test_of_several_that_may_not_be_sold_the_first_few_are_named():
         met[0].why.fields["rule"],
     )
     assert met[0].why is not_for_sale(met[:1])
-    told = not_for_sale(met)
+    refusal = not_for_sale(met)
     assert (RefusalCode.NOT_FOR_SALE, 7, 5, 2) == (
-        told.code,
-        told.fields["count"],
-        len(told.fields["refused"]),
-        told.fields["more"],
+        refusal.code,
+        refusal.fields["count"],
+        len(refusal.fields["refused"]),
+        refusal.fields["more"],
     )
     assert None is not_for_sale(met[:5]).fields["more"]
 

@@ -69,12 +69,12 @@ def test_of_several_faults_the_first_on_the_page_is_told():
         min=MALFORMED, max=MALFORMED, posts=MALFORMED, old_posts=MALFORMED, delay=MALFORMED, expiry=date.min
     )
     good = {"username": "them", "min": 50, "max": 60, "posts": 1, "old_posts": 1, "delay": 5, "expiry": None}
-    told = []
+    details = []
     for name in fields:
         refused = check(bad, SERVICE, TODAY)
-        told.append(refused and refused.detail)
+        details.append(refused and refused.detail)
         bad = msgspec.structs.replace(bad, **{name: good[name]})
-    assert list(fields) == told
+    assert list(fields) == details
     assert None is check(bad, SERVICE, TODAY)
 
 

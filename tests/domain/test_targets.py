@@ -127,8 +127,8 @@ def test_every_spelling_of_a_place_is_the_same_place(host, segments, data):
     joint = data.draw(st.sampled_from(["/", "//", "/./", "/x/../"]))
     tail = data.draw(st.sampled_from(["", "/", "?a=/b", "#/c", "/?@evil.example/"]))
     odd = f"{scheme}{login}{spelt}{port}/{joint.join(segments)}{tail}"
-    expected, found = read_targets(plain)[0], read_targets(odd)[0]
-    assert (expected.host, expected.path) == (found.host, found.path)
+    expected, place = read_targets(plain)[0], read_targets(odd)[0]
+    assert (expected.host, expected.path) == (place.host, place.path)
 
 
 def _wide(host):

@@ -71,7 +71,7 @@ def test_a_post_moves_along_the_table_whatever_its_provider_and_its_customer_do(
     seen = set()
     choices = product(PostState, ANSWERS, (0, 10**9), (frozenset(), frozenset({"7"})), (timedelta(0), POST_WAITS))
     for state, answer, available, taken, age in choices:
-        known = [KnownPost("7", state, NOW - age)]
-        for post in take_in(subscription(available), {"7": answer}, known, taken, NOW):
+        posts = [KnownPost("7", state, NOW - age)]
+        for post in take_in(subscription(available), {"7": answer}, posts, taken, NOW):
             seen.add((state, post.state))
     assert {(state, after) for state, steps in POST_TRANSITIONS.items() for after in steps} == seen

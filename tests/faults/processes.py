@@ -17,16 +17,16 @@ from tests.panel import HANG_S, PEPPER
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        return int(connection.getsockname()[1])
 
 
 def environ(database_url: str = "") -> dict[str, str]:
-    told = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSMM_", "DATABASE_"))}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSMM_", "DATABASE_"))}
     if database_url:
-        told |= {"DATABASE_URL": database_url, "OPENSMM_PEPPER": PEPPER.decode()}
-    return told
+        variables |= {"DATABASE_URL": database_url, "OPENSMM_PEPPER": PEPPER.decode()}
+    return variables
 
 
 def opensmm(*words: str, database_url: str = "") -> subprocess.CompletedProcess[str]:
@@ -59,9 +59,9 @@ def answers(port: int) -> None:
     until = time.monotonic() + HANG_S
     while True:
         try:
-            with socket.create_connection(("127.0.0.1", port), 1) as found:
-                found.sendall(b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-                if found.recv(12).startswith(b"HTTP/1.1"):
+            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+                connection.sendall(b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                if connection.recv(12).startswith(b"HTTP/1.1"):
                     return
         except OSError:
             pass
@@ -83,7 +83,7 @@ def apis(count: int, database_url: str, data: Path) -> Iterator[list[str]]:
 
 def children(parent: int) -> dict[str, int]:
     """The children of a panel by their role: api, worker, sandbox."""
-    found: dict[str, int] = {}
+    pids: dict[str, int] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -91,5 +91,5 @@ def children(parent: int) -> dict[str, int]:
             if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
                 words = (entry / "cmdline").read_text().split("\0")
                 module = next(word for word in ("opensmm.runtime.child", "opensmm") if word in words)
-                found[words[words.index(module) + 1]] = int(entry.name)
-    return found
+                pids[words[words.index(module) + 1]] = int(entry.name)
+    return pids

@@ -69,9 +69,9 @@ class Proxy:
             pass
         finally:
             answering.cancel()
-            for one in (writer, ours):
+            for end in (writer, ours):
                 with contextlib.suppress(Exception):
-                    one.transport.abort()
+                    end.transport.abort()
             self._talks.discard(talk)
 
     async def _answer(self, theirs: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,8 +126,8 @@ class Proxy:
 async def before(url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy before the server of a URL, and the URL that leads through it."""
     parts = urlsplit(url)
-    asked = parse_qs(parts.query)
-    proxy = Proxy(f"{asked['host'][0]}/.s.PGSQL.{asked['port'][0]}")
+    parameters = parse_qs(parts.query)
+    proxy = Proxy(f"{parameters['host'][0]}/.s.PGSQL.{parameters['port'][0]}")
     await proxy.up()
     who = f"{parts.username}:{parts.password}"
     options = "sslmode=disable&gssencmode=disable"

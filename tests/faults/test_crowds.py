@@ -31,8 +31,8 @@ async def two_keys(stocked):
 
 
 async def post(session, url, **fields):
-    asked = {"action": "add", "service": 1, "link": LINK, "quantity": 100} | fields
-    async with session.post(url, data=asked) as answer:
+    form = {"action": "add", "service": 1, "link": LINK, "quantity": 100} | fields
+    async with session.post(url, data=form) as answer:
         return answer.status, await answer.json()
 
 
@@ -47,11 +47,11 @@ async def crowd(urls, keys, count, **fields):
 async def test_two_thousand_orders_at_once_with_funds_for_two_hundred(stocked, two_keys, database, tmp_path):
     ann, keys = two_keys
     with apis(2, database.app_url, tmp_path) as urls:
-        said = await crowd(urls, keys, CROWD)
-    told = [answer["order"] for _, answer in said if "order" in answer]
-    refused = [answer for _, answer in said if answer == {"error": "Not enough funds on balance"}]
-    assert {200} == {status for status, _ in said}
-    assert (AFFORDED, AFFORDED, CROWD - AFFORDED) == (len(told), len(set(told)), len(refused))
+        replies = await crowd(urls, keys, CROWD)
+    orders = [answer["order"] for _, answer in replies if "order" in answer]
+    refused = [answer for _, answer in replies if answer == {"error": "Not enough funds on balance"}]
+    assert {200} == {status for status, _ in replies}
+    assert (AFFORDED, AFFORDED, CROWD - AFFORDED) == (len(orders), len(set(orders)), len(refused))
     assert (0, [(AFFORDED,)]) == (await balance(stocked, ann.id), await fetch(stocked, "select count(*) from orders"))
     assert [] == await broken(stocked)
 
@@ -62,11 +62,11 @@ async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_co
             ann = await buyer(stocked, "90.00")
             key = make_key("second")
             await customers.add_key(stocked, ann.id, key, PEPPER, by=acting(now()))
-            said = await crowd(urls, [ann.key, key.text], BIG_CROWD)
-            told = [answer["order"] for _, answer in said if "order" in answer]
+            replies = await crowd(urls, [ann.key, key.text], BIG_CROWD)
+            orders = [answer["order"] for _, answer in replies if "order" in answer]
             count = await fetch(stocked, "select count(*) from orders where customer_id = %s", ann.id)
-            assert {200} == {status for status, _ in said}
-            assert (MANY_AFFORDED, MANY_AFFORDED, [(MANY_AFFORDED,)]) == (len(told), len(set(told)), count)
+            assert {200} == {status for status, _ in replies}
+            assert (MANY_AFFORDED, MANY_AFFORDED, [(MANY_AFFORDED,)]) == (len(orders), len(set(orders)), count)
             assert 0 == await balance(stocked, ann.id)
             assert [] == await broken(stocked)
 
@@ -74,9 +74,9 @@ async def test_ten_thousand_orders_with_funds_for_a_thousand_as_often_as_they_co
 async def test_one_idempotency_key_fifty_times_at_once(stocked, two_keys, database, tmp_path):
     ann, keys = two_keys
     with apis(2, database.app_url, tmp_path) as urls:
-        said = await crowd(urls, keys, 50, idempotency_key="only once")
+        replies = await crowd(urls, keys, 50, idempotency_key="only once")
         other = await crowd(urls, keys, 1, idempotency_key="only once", quantity=101)
-    assert [(200, {"order": 1})] * 50 == said
+    assert [(200, {"order": 1})] * 50 == replies
     assert [(200, {"error": "Idempotency key was used with other parameters"})] == other
     assert (1_800_000 - 9_000, [(1,)]) == (
         await balance(stocked, ann.id),

@@ -47,8 +47,8 @@ async def _sent(conn, scene, outcome):
 async def _reported(conn, scene, status, remains):
     if scene.followee is not None:
         report = StatusReport(status, 5, remains)
-        told = poller.build_result(scene.followee, report, scene.clock(), scene.clock())
-        await poller.record(conn, [told], scene.clock(), scene.clock())
+        result = poller.build_result(scene.followee, report, scene.clock(), scene.clock())
+        await poller.record(conn, [result], scene.clock(), scene.clock())
 
 
 async def accepted(conn, scene):
@@ -99,8 +99,8 @@ TRIGGERS = (
 STATES = ("queued", "sending", "pending", "completed")
 
 
-def own(found, scene):
-    return next(one for one in found if one.order == scene.number)
+def own(rows, scene):
+    return next(one for one in rows if one.order == scene.number)
 
 
 async def prepare(conn, worker, api, ann, clock, state):

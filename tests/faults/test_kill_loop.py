@@ -48,23 +48,30 @@ class Customer:
     async def repeat(self, session, name, done):
         """The order's id, or None where the end came first. Some answers are asked for twice, as clients do."""
         link = f"https://example.com/{name}/{KINDS[hash(name) % len(KINDS)]}"
-        asked = {"key": self.key, "action": "add", "service": 2, "quantity": 100, "link": link, "idempotency_key": name}
+        fields = {
+            "key": self.key,
+            "action": "add",
+            "service": 2,
+            "quantity": 100,
+            "link": link,
+            "idempotency_key": name,
+        }
         first = None
         while not done.is_set():
             try:
-                async with session.post(self.url, data=asked) as answer:
-                    said = await answer.json()
+                async with session.post(self.url, data=fields) as answer:
+                    decoded = await answer.json()
             except (aiohttp.ClientError, TimeoutError, OSError):
                 await asyncio.sleep(0.05)
                 continue
             if answer.status == 503:
                 await asyncio.sleep(0.05)
                 continue
-            if answer.status != 200 or list(said) != ["order"] or first not in (None, said["order"]):
-                self.odd.append((name, answer.status, said, first))
+            if answer.status != 200 or list(decoded) != ["order"] or first not in (None, decoded["order"]):
+                self.odd.append((name, answer.status, decoded, first))
             if first is not None or number_of(name) % 5:
-                return said.get("order")
-            first = said.get("order")
+                return decoded.get("order")
+            first = decoded.get("order")
         return first
 
 
@@ -73,31 +80,31 @@ def number_of(name):
 
 
 def victims(panel, embedded):
-    found = {name: pid for name, pid in children(panel.pid).items() if name in ("api", "worker")}
+    pids = {name: pid for name, pid in children(panel.pid).items() if name in ("api", "worker")}
     database = embedded.pid()
-    return found | ({"postgres": database} if database is not None else {})
+    return pids | ({"postgres": database} if database is not None else {})
 
 
 async def kill_at_random(panel, embedded, dice):
     killed: Counter[str] = Counter()
     for _ in range(KILLS):
         await asyncio.sleep(dice.uniform(*BETWEEN_KILLS_S))
-        found = victims(panel, embedded)
+        pids = victims(panel, embedded)
         name = dice.choice(("api", "worker", "postgres"))
-        if name in found:
-            os.kill(found[name], signal.SIGKILL)
+        if name in pids:
+            os.kill(pids[name], signal.SIGKILL)
             killed[name] += 1
     return killed
 
 
 async def is_back(url, key):
     """Waits until the panel takes an order again."""
-    asked = {"key": key, "action": "add", "service": 2, "quantity": 100, "link": "https://example.com/after"}
+    fields = {"key": key, "action": "add", "service": 2, "quantity": 100, "link": "https://example.com/after"}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
 
         async def takes_an_order():
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-                async with session.post(url, data=asked) as answer:
+                async with session.post(url, data=fields) as answer:
                     return answer.status == 200
 
         await until(takes_an_order)
@@ -143,15 +150,15 @@ async def test_nothing_is_lost_and_nothing_doubled_however_often_it_is_killed(tm
     data = tmp_path / "data"
     with running("demo", "--port", str(free_port()), "--data", str(data), "--speed", "20", log=tmp_path / "log") as (
         panel,
-        said,
+        printed,
     ):
         assert 0 == opensmm("topup", "1", "10000000", "--id", "1", "--data", str(data)).returncode
         embedded = EmbeddedPostgres(data)
-        customers = [Customer(f"c{SEED}-{at}", said["api_v2"], said["key"]) for at in range(CLIENTS)]
+        customers = [Customer(f"c{SEED}-{at}", printed["api_v2"], printed["key"]) for at in range(CLIENTS)]
         done = asyncio.Event()
         working = [asyncio.create_task(customer.order_until(done)) for customer in customers]
         killed = await kill_at_random(panel, embedded, dice)
-        await is_back(said["api_v2"], said["key"])
+        await is_back(printed["api_v2"], printed["key"])
         await until(lambda: enough_of(customers))
         done.set()
         await asyncio.gather(*working)

@@ -91,11 +91,11 @@ class Killer:
         async def again():
             return message
 
-        async def answer(said):
+        async def answer(words):
             if adds and self.point:
                 os.kill(self.victim, self.signal)
             if not adds or self.signal is signal.SIGSTOP:
-                await send(said)
+                await send(words)
 
         await self.box(scope, again, answer)
 
@@ -129,8 +129,8 @@ class Panel:
             await until(self.nobody_holds_locks)
             await self.goes_on()
             victim.send_signal(signal.SIGCONT)
-        said = await self._heard(victim)
-        assert (0, b"survived") == (await victim.wait(), said)
+        answers = await self._heard(victim)
+        assert (0, b"survived") == (await victim.wait(), answers)
         return stands
 
     async def _begin(self, plan, halting):
@@ -151,11 +151,11 @@ class Panel:
 
     async def _kill(self, plan):
         victim = await self._begin(plan, signal.SIGKILL)
-        said = await self._heard(victim)
+        answers = await self._heard(victim)
         await victim.wait()
         self.killer.point = ""
         self.clock.forward(100)
-        assert (victim.returncode, said) in ((-signal.SIGKILL, b""), (0, b"survived"))
+        assert (victim.returncode, answers) in ((-signal.SIGKILL, b""), (0, b"survived"))
         return victim.returncode != 0
 
     async def nobody_holds_locks(self):
@@ -172,10 +172,10 @@ class Panel:
         return (await fetch(self.conn, columns, number))[0]
 
     async def tries(self, number):
-        found = await fetch(
+        rows = await fetch(
             self.conn, "select outcome from attempt where order_id = %s and outcome <> 'declined'", number
         )
-        return [outcome for (outcome,) in found]
+        return [outcome for (outcome,) in rows]
 
     async def bought(self):
         return (await fetch(self.conn, "select count(*) from sandbox_order"))[0][0]
@@ -184,10 +184,10 @@ class Panel:
 def stands_still(pid):
     """Whether a process has been stopped."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return told.rpartition(")")[2].split()[0] == "T"
+    return text.rpartition(")")[2].split()[0] == "T"
 
 
 async def stands_or_ended(victim):
@@ -208,8 +208,8 @@ async def opened(api, stocked, ann, clock, database):
 
 @pytest.fixture
 async def panel(api, stocked, ann, clock, database):
-    async with opened(api, stocked, ann, clock, database) as found:
-        yield found
+    async with opened(api, stocked, ann, clock, database) as opened_panel:
+        yield opened_panel
 
 
 def is_reached(point, behaviour):

@@ -32,12 +32,12 @@ async def cutting(stocked, database, clock):
 
 async def place(api, who, **fields):
     """(status, what was said) of an order; a fault of the moment is no exception here."""
-    asked = {"key": who.key, "action": "add", "service": 1, "link": LINK, "quantity": 100}
-    answer = await api.form("v2", asked | fields)
+    form = {"key": who.key, "action": "add", "service": 1, "link": LINK, "quantity": 100}
+    answer = await api.form("v2", form | fields)
     return answer.status, answer.said
 
 
-async def kept(conn):
+async def read_orders(conn):
     return [order for (order,) in await fetch(conn, "select id from orders order by id")]
 
 
@@ -50,10 +50,10 @@ async def test_an_order_whose_commit_went_unanswered_is_placed_once(cutting, sto
     between, api = cutting
     assert (200, {"order": 1}) == await place(api, ann)
     between.cut_next(cut, KEEP)
-    said = await place(api, ann)
-    assert said in ((200, {"order": 2}), UNAVAILABLE)
-    orders = await kept(stocked)
-    assert (1, [1, 2] if said[0] == 200 else [1]) == (between.cuts, orders)
+    answer = await place(api, ann)
+    assert answer in ((200, {"order": 2}), UNAVAILABLE)
+    orders = await read_orders(stocked)
+    assert (1, [1, 2] if answer[0] == 200 else [1]) == (between.cuts, orders)
     assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
     assert 200 == (await place(api, ann))[0]
     assert [] == await broken(stocked)
@@ -65,7 +65,7 @@ async def test_an_order_whose_commit_was_never_sent_is_not_placed(cutting, stock
     assert 200 == (await place(api, ann))[0]
     between.cut_next(Cut.BEFORE, KEEP)
     assert (UNAVAILABLE, 1) == (await place(api, ann), between.cuts)
-    assert ([1], FUNDS - CHARGE) == (await kept(stocked), await balance(stocked, ann.id))
+    assert ([1], FUNDS - CHARGE) == (await read_orders(stocked), await balance(stocked, ann.id))
     assert 200 == (await place(api, ann))[0]
     assert [] == await broken(stocked)
 
@@ -80,12 +80,12 @@ async def test_with_an_idempotency_key_the_repeat_gives_the_same_single_order(cu
     assert 1 == between.cuts
     assert first[0] == 200 if cut is Cut.ANSWERED else first[0] in (200, 503)
     if cut is Cut.BEFORE:
-        assert (UNAVAILABLE, 1) == (first, len(await kept(stocked)))
+        assert (UNAVAILABLE, 1) == (first, len(await read_orders(stocked)))
         assert FUNDS - CHARGE == await balance(stocked, ann.id)
     again = await place(api, ann, idempotency_key="second")
     assert again[0] == 200
     assert first in (again, UNAVAILABLE)
-    assert (2, FUNDS - 2 * CHARGE) == (len(await kept(stocked)), await balance(stocked, ann.id))
+    assert (2, FUNDS - 2 * CHARGE) == (len(await read_orders(stocked)), await balance(stocked, ann.id))
     assert [] == await broken(stocked)
 
 
@@ -96,12 +96,12 @@ async def test_a_whole_batch_is_settled_as_one(cutting, stocked, ann, cut, state
     keys = [f"key {at}" if statement is COMMIT else "" for at in range(60)]
     await place(api, ann)
     between.cut_next(cut, statement)
-    said = await asyncio.gather(*(place(api, ann, idempotency_key=key) for key in keys))
+    answers = await asyncio.gather(*(place(api, ann, idempotency_key=key) for key in keys))
     assert 1 == between.cuts
-    told = [answer["order"] for status, answer in said if status == 200]
-    assert {200, 503} >= {status for status, _ in said}
-    orders = await kept(stocked)
-    assert (orders[1:], len(told)) == (sorted(told), len(set(told)))
+    reports = [answer["order"] for status, answer in answers if status == 200]
+    assert {200, 503} >= {status for status, _ in answers}
+    orders = await read_orders(stocked)
+    assert (orders[1:], len(reports)) == (sorted(reports), len(set(reports)))
     assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
     assert [] == await broken(stocked)
 
@@ -115,13 +115,13 @@ class Crowd:
 
     async def order(self, name):
         while name and name not in self.named:
-            status, said = await place(self.api, self.who, idempotency_key=name)
+            status, answer = await place(self.api, self.who, idempotency_key=name)
             if status == 200:
-                self.named[name] = said["order"]
+                self.named[name] = answer["order"]
         if not name:
-            status, said = await place(self.api, self.who)
+            status, answer = await place(self.api, self.who)
             if status == 200:
-                self.plain.append(said["order"])
+                self.plain.append(answer["order"])
 
 
 async def test_however_many_commits_are_lost_no_order_is_lost_or_doubled(cutting, stocked, database):
@@ -136,12 +136,12 @@ async def test_however_many_commits_are_lost_no_order_is_lost_or_doubled(cutting
         await asyncio.gather(*(crowd.order(name) for name in names))
         if number % CUTS_A_VERIFY == 0:
             assert [] == await broken(stocked)
-    orders = await kept(stocked)
-    told = [*crowd.named.values(), *crowd.plain]
+    orders = await read_orders(stocked)
+    reports = [*crowd.named.values(), *crowd.plain]
     by_name = dict(await fetch(stocked, "select key, order_id from idempotency"))
     assert CUTS == between.cuts
-    assert (len(told), crowd.named) == (len(set(told)), by_name)
-    assert set(told) <= set(orders)
+    assert (len(reports), crowd.named) == (len(set(reports)), by_name)
+    assert set(reports) <= set(orders)
     assert 100_000_000_000 - CHARGE * len(orders) == await balance(stocked, who.id)
     assert [] == await broken(stocked)
 
@@ -154,8 +154,8 @@ async def test_while_the_database_is_away_everything_is_refused_fast_and_works_a
     await between.down()
     for action in ("balance", "status", "add", "services", "cancel", "refill", "orders", "refill_status"):
         fields = {"service": 1, "link": LINK, "quantity": 100, "order": 1, "refill": 1}
-        asked = {"key": ann.key, "action": action} | fields
-        answers = [await at_last(api.form("v2", asked)) for _ in range(3)]
+        form = {"key": ann.key, "action": action} | fields
+        answers = [await at_last(api.form("v2", form)) for _ in range(3)]
         if action != "services":
             assert {(503, "1")} == {(answer.status, answer.headers.get("retry-after")) for answer in answers}
         assert all(answer.status in (200, 503) for answer in answers)
@@ -192,12 +192,12 @@ async def test_callers_that_give_up_leave_the_lane_and_the_books_in_order(api, s
     waiting = [asyncio.create_task(place(api, ann, link=f"{LINK}/{at}")) for at in range(200)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    for one in waiting[::2]:
-        one.cancel()
-    said = await asyncio.gather(*waiting, return_exceptions=True)
-    assert 100 <= sum(isinstance(one, tuple) and one[0] == 200 for one in said)
-    orders = await kept(stocked)
+    for task in waiting[::2]:
+        task.cancel()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert 100 <= sum(isinstance(task, tuple) and task[0] == 200 for task in answers)
+    orders = await read_orders(stocked)
     assert FUNDS - CHARGE * len(orders) == await balance(stocked, ann.id)
-    told = {one[1]["order"] for one in said if isinstance(one, tuple)}
-    assert told <= set(orders)
+    reported = {task[1]["order"] for task in answers if isinstance(task, tuple)}
+    assert reported <= set(orders)
     assert [] == await broken(stocked)

@@ -149,12 +149,14 @@ async def test_lost_and_garbled_answers_are_settled_and_nothing_is_bought_twice(
             await waves.calm(lanes)
         clock.forward(60)
         await worker.follow()
-    found = await findings(conn)
-    settled = 1 - found["left to the operator"] / found["lost or garbled"]
+    by_name = await findings(conn)
+    settled = 1 - by_name["left to the operator"] / by_name["lost or garbled"]
     concluded = Counter(dict(await fetch(conn, "select conclusion, count(*) from evidence group by 1")))
-    sys.stderr.write(f"seed {SEED}: {found}; settled without a person {settled:.2%}; looks {dict(concluded)}\n")
-    assert {0} == {found[what] for what in found if what not in ("lost or garbled", "left to the operator")}, found
-    assert found["lost or garbled"] >= LOST
+    sys.stderr.write(f"seed {SEED}: {by_name}; settled without a person {settled:.2%}; looks {dict(concluded)}\n")
+    assert {0} == {by_name[what] for what in by_name if what not in ("lost or garbled", "left to the operator")}, (
+        by_name
+    )
+    assert by_name["lost or garbled"] >= LOST
     left = await fetch(conn, "select order_id from delivery where state = 'unsure'")
     assert {order for (order,) in left} <= waves.twins, "one that was doubtful alone at its provider is settled"
     assert settled >= SETTLED_AT_LEAST or LOST < ENOUGH_FOR_A_SHARE

@@ -22,8 +22,8 @@ PATIENCE_S = 1
 @pytest.fixture
 async def port(api, monkeypatch):
     monkeypatch.setattr(server, "REQUEST_WITHIN_S", PATIENCE_S)
-    async with serving(api.application) as found:
-        yield found
+    async with serving(api.application) as address:
+        yield address
 
 
 BALANCE = (200, {"balance": "100.00", "currency": "USD"})
@@ -101,44 +101,44 @@ async def test_what_is_no_http_is_never_answered_with_a_5xx(port, raw):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
     writer.write_eof()
-    told = await at_last(reader.read())
+    response = await at_last(reader.read())
     writer.close()
-    assert not told.startswith(b"HTTP/1.1 5"), told[:100]
+    assert not response.startswith(b"HTTP/1.1 5"), response[:100]
 
 
 async def test_many_requests_on_one_connection_are_answered_in_their_order(port, ann):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    one = request(f"key={ann.key}&action=balance".encode())
+    call = request(f"key={ann.key}&action=balance".encode())
     other = request(f"key={ann.key}&action=nonsense".encode())
-    writer.write((one + other) * 20)
-    told = [(await heard(reader))[1] for _ in range(40)]
+    writer.write((call + other) * 20)
+    answers = [(await heard(reader))[1] for _ in range(40)]
     writer.close()
-    assert [BALANCE[1], {"error": "Incorrect request"}] * 20 == told
+    assert [BALANCE[1], {"error": "Incorrect request"}] * 20 == answers
 
 
 async def test_a_connection_is_kept_and_ended_as_its_client_wishes(port, ann):
     """Whole answers go past uvicorn's own way of sending: the connection must not notice."""
-    one = request(f"key={ann.key}&action=balance".encode())
+    call = request(f"key={ann.key}&action=balance".encode())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for _ in range(3):
-        writer.write(one)
-        head, said = await heard(reader)
-        assert BALANCE == (200, said)
+        writer.write(call)
+        head, body = await heard(reader)
+        assert BALANCE == (200, body)
         assert head.startswith("http/1.1 200 ok\r\n")
         assert "connection: close" not in head
-    writer.write(one.replace(b"host: x", b"host: x\r\nexpect: 100-continue"))
+    writer.write(call.replace(b"host: x", b"host: x\r\nexpect: 100-continue"))
     assert b"HTTP/1.1 100 Continue\r\n\r\n" == await at_last(reader.readuntil(b"\r\n\r\n"))
     assert BALANCE[1] == (await heard(reader))[1]
-    writer.write(one.replace(b"POST", b"HEAD"))
+    writer.write(call.replace(b"POST", b"HEAD"))
     assert b"HTTP/1.1 200 OK" in await at_last(reader.readuntil(b"\r\n\r\n"))
-    writer.write(one.replace(b"host: x", b"host: x\r\nconnection: close"))
-    head, said = await heard(reader)
-    assert BALANCE == (200, said)
+    writer.write(call.replace(b"host: x", b"host: x\r\nconnection: close"))
+    head, body = await heard(reader)
+    assert BALANCE == (200, body)
     assert "connection: close" in head
     assert b"" == await at_last(reader.read())
     writer.close()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(one.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    writer.write(call.replace(b"HTTP/1.1", b"HTTP/1.0"))
     assert BALANCE[1] == (await heard(reader))[1]
     assert b"" == await at_last(reader.read())
     writer.close()
@@ -147,9 +147,9 @@ async def test_a_connection_is_kept_and_ended_as_its_client_wishes(port, ann):
 async def test_answers_nobody_reads_yet_wait_and_arrive_whole(port, ann):
     """More than the sockets hold: the server stops writing, and goes on when the client reads at last."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 12)
-    asked = 4_000
-    writer.write(request(f"key={ann.key}&action=services".encode()) * asked)
-    lengths = {len(json.dumps((await heard(reader))[1])) for _ in range(asked)}
+    count = 4_000
+    writer.write(request(f"key={ann.key}&action=services".encode()) * count)
+    lengths = {len(json.dumps((await heard(reader))[1])) for _ in range(count)}
     writer.close()
     assert 1 == len(lengths)
 
@@ -164,9 +164,9 @@ async def test_a_client_that_leaves_before_its_answer_leaves_its_order_and_no_ha
 
     async def agreed():
         """Some orders may still be on their way when the first is looked for."""
-        _, said = await said_to(port, request(f"key={ann.key}&action=orders".encode()))
+        _, body = await said_to(port, request(f"key={ann.key}&action=orders".encode()))
         _, left = await said_to(port, request(f"key={ann.key}&action=balance".encode()))
-        return f"{100 - 0.09 * len(said):.2f}" == left["balance"]
+        return f"{100 - 0.09 * len(body):.2f}" == left["balance"]
 
     await until(agreed)
     assert [] == await broken(stocked)
@@ -183,19 +183,19 @@ UPGRADES = [
 @pytest.mark.parametrize("head", UPGRADES, ids=["h2c", "websocket", "x"])
 async def test_who_offers_another_protocol_is_answered_in_this_one(port, ann, head, cut):
     """Java's own client offers HTTP/2 with every request. A body is never taken for a request."""
-    told = request(f"key={ann.key}&action=balance".encode(), head=head)
+    upgrade = request(f"key={ann.key}&action=balance".encode(), head=head)
     inner = f"POST /api/v2?key={ann.key}&action=balance HTTP/1.1\r\nhost: x\r\nx-ignored: ".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for said, answer in (
-        (told, BALANCE[1]),
+    for call, answer in (
+        (upgrade, BALANCE[1]),
         (request(inner, head=head), {"error": "Invalid API key"}),
-        (told, BALANCE[1]),
+        (upgrade, BALANCE[1]),
     ):
-        at = len(said) if cut is None else cut
-        writer.write(said[:at])
+        at = len(call) if cut is None else cut
+        writer.write(call[:at])
         await writer.drain()
         await asyncio.sleep(0.02)
-        writer.write(said[at:])
+        writer.write(call[at:])
         assert answer == (await heard(reader))[1]
     writer.close()
 
@@ -221,8 +221,8 @@ async def test_who_offers_another_protocol_is_answered_in_this_one(port, ann, he
 async def test_what_is_no_http_is_refused_in_words(port, raw):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(raw)
-    head, said = await heard(reader)
-    assert (True, {"error": "Incorrect request"}) == ("400 bad request" in head, said)
+    head, body = await heard(reader)
+    assert (True, {"error": "Incorrect request"}) == ("400 bad request" in head, body)
     assert {"application/json", "no-store", "close"} <= {line.partition(": ")[2] for line in head.split("\r\n")}
     assert b"" == await reader.read()
     writer.close()
@@ -233,47 +233,47 @@ async def test_a_body_longer_than_it_was_said_to_be_gets_its_answer_and_an_end(p
     form = f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/é&x=".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(form + b"yy", length=len(form)))
-    head, said = await heard(reader)
-    assert ({"order": 1}, True) == (said, "connection: close" in head)
+    head, body = await heard(reader)
+    assert ({"order": 1}, True) == (body, "connection: close" in head)
     assert b"" == await reader.read()
     writer.close()
     assert [] == await broken(stocked)
 
 
 async def test_half_a_head_behind_a_request_is_not_waited_for_as_long_as_the_next_one(port, api, ann):
-    one = request(f"key={ann.key}&action=balance".encode())
+    call = request(f"key={ann.key}&action=balance".encode())
     async with serving(api.application, timeout_keep_alive=10 * HANG_S) as patient:
         reader, writer = await asyncio.open_connection("127.0.0.1", patient)
-        writer.write(one + one[:30])
+        writer.write(call + call[:30])
         assert BALANCE[1] == (await heard(reader))[1]
         assert b"" == await at_last(reader.read())
         writer.close()
 
 
 async def test_who_asks_and_never_reads_is_shown_out_in_the_end(port, ann):
-    one = request(f"key={ann.key}&action=services".encode())
+    call = request(f"key={ann.key}&action=services".encode())
     with socket.create_connection(("127.0.0.1", port)) as talk:
         talk.setblocking(False)
 
         async def ask_on_and_on():
             while True:
-                await asyncio.get_running_loop().sock_sendall(talk, one)
+                await asyncio.get_running_loop().sock_sendall(talk, call)
 
         with pytest.raises(ConnectionError):
             await at_last(ask_on_and_on())
 
 
 async def test_many_who_offer_another_protocol_in_one_breath_are_all_answered(port, ann):
-    one = request(f"key={ann.key}&action=balance".encode(), head=UPGRADES[0])
+    call = request(f"key={ann.key}&action=balance".encode(), head=UPGRADES[0])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(one * 2_000)
+    writer.write(call * 2_000)
     assert [BALANCE[1]] * 2_000 == [(await heard(reader))[1] for _ in range(2_000)]
     writer.close()
 
 
 async def test_a_request_of_http_1_0_needs_no_host(port, ann):
-    told = f"GET /api/v2?key={ann.key}&action=balance HTTP/1.0\r\n\r\n".encode()
-    assert BALANCE == await said_to(port, told)
+    call = f"GET /api/v2?key={ann.key}&action=balance HTTP/1.0\r\n\r\n".encode()
+    assert BALANCE == await said_to(port, call)
 
 
 async def refusals(port, data):
@@ -286,14 +286,14 @@ async def refusals(port, data):
                 writer.write(data[at : at + (1 << 16)])
                 await writer.drain()
 
-    sending, told = asyncio.create_task(send()), []
+    sending, statuses = asyncio.create_task(send()), []
     with suppress(asyncio.IncompleteReadError):
         while True:
-            head, said = await heard(reader)
-            told.append((int(head.split()[1]), said))
+            head, body = await heard(reader)
+            statuses.append((int(head.split()[1]), body))
     sending.cancel()
     writer.close()
-    return told
+    return statuses
 
 
 TOO_LARGE = {"error": "Request too large"}
@@ -319,16 +319,16 @@ async def test_a_head_has_a_bound_and_its_sender_reads_the_refusal(port, ann, na
 
 @pytest.mark.parametrize("direct", [True, False])
 async def test_what_is_within_the_bounds_of_a_head_is_answered(api, ann, direct):
-    one = request(f"key={ann.key}&action=balance".encode(), head="".join(f"x-{n}: y\r\n" for n in range(97)))
+    call = request(f"key={ann.key}&action=balance".encode(), head="".join(f"x-{n}: y\r\n" for n in range(97)))
     long = request(f"key={ann.key}&action=balance".encode(), head="x-long: " + "y" * 65_000 + "\r\n")
     comments = "%61" * 21_800
     get = f"GET /api/v2?key={ann.key}&action=balance&comments={comments} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
     async with serving(api.application, direct=direct) as port:
-        for told in (one, long, get):
-            assert BALANCE == await said_to(port, told)
-        over = one.replace(b"x-0: y", b"x-0: y\r\nx-00: y")
-        for told, status in ((over, 431), (get.replace(b"%61", b"%61x"), 414)):
-            assert [(status, TOO_LARGE)] == await refusals(port, told)
+        for data in (call, long, get):
+            assert BALANCE == await said_to(port, data)
+        over = call.replace(b"x-0: y", b"x-0: y\r\nx-00: y")
+        for data, status in ((over, 431), (get.replace(b"%61", b"%61x"), 414)):
+            assert [(status, TOO_LARGE)] == await refusals(port, data)
 
 
 async def test_a_target_without_an_end_is_refused_before_it_ends(port):
@@ -361,8 +361,8 @@ async def test_trailers_have_the_bounds_of_a_head(port, ann, name):
 )
 async def test_an_order_is_answered_before_what_is_broken_behind_it_is_refused(port, ann, stocked, before, broken_part):
     form = f"key={ann.key}&action=add&service=1&quantity=100&link=https://example.com/x".encode()
-    told = await refusals(port, request(form) * before + broken_part)
-    assert [*((200, {"order": at + 1}) for at in range(before)), (400, {"error": "Incorrect request"})] == told
+    statuses = await refusals(port, request(form) * before + broken_part)
+    assert [*((200, {"order": at + 1}) for at in range(before)), (400, {"error": "Incorrect request"})] == statuses
     assert [] == await broken(stocked)
 
 
@@ -427,9 +427,9 @@ def accepts(port):
 
 async def test_a_stop_ends_a_client_that_hangs_once_no_batch_is_under_way(api, ann, monkeypatch):
     monkeypatch.setattr(server, "GRACE_S", 0)
-    one = request(f"key={ann.key}&action=balance".encode())
+    call = request(f"key={ann.key}&action=balance".encode())
     async with serving(api.application, timeout_graceful_shutdown=HANG_S) as port:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(one[:-3])
+        writer.write(call[:-3])
         await writer.drain()
     writer.close()

@@ -47,8 +47,8 @@ async def furnished(two, impatient):
 
 
 async def place(api, who, **fields):
-    asked = {"key": who.key, "action": "add", "service": 1, "link": LINK, "quantity": 100}
-    answer = await api.form("v2", asked | fields)
+    form = {"key": who.key, "action": "add", "service": 1, "link": LINK, "quantity": 100}
+    answer = await api.form("v2", form | fields)
     return answer.status, answer.said
 
 
@@ -76,13 +76,13 @@ async def repeated(api, who, key, times=3):
 async def test_an_order_is_answered_only_when_the_standby_has_it(furnished):
     two, who = furnished
     url = two.embedded.urls().app
-    async with open_api(url) as one, open_api(url) as other:
-        assert (200, {"order": 1}) == await place(one, who, idempotency_key="before")
+    async with open_api(url) as api, open_api(url) as other:
+        assert (200, {"order": 1}) == await place(api, who, idempotency_key="before")
         two.silence()
-        first = await place(one, who, idempotency_key="doubtful")
+        first = await place(api, who, idempotency_key="doubtful")
         again = await repeated(other, who, "doubtful")
         old = await repeated(other, who, "before", 1)
-        plain = await place(one, who)
+        plain = await place(api, who)
     answered = [said["order"] for status, said in (first, plain, *again, *old) if status == 200]
     there = await orders_after_takeover(two)
     assert set(answered) <= {order for order, _ in there}
@@ -93,18 +93,18 @@ async def test_an_order_is_answered_only_when_the_standby_has_it(furnished):
 async def test_once_the_standby_is_back_the_repeat_gets_the_one_order_and_the_standby_has_it(furnished):
     two, who = furnished
     url = two.embedded.urls().app
-    async with open_api(url) as one, open_api(url) as other:
+    async with open_api(url) as api, open_api(url) as other:
         two.silence()
-        assert UNAVAILABLE == await place(one, who, idempotency_key="doubtful")
+        assert UNAVAILABLE == await place(api, who, idempotency_key="doubtful")
         two.speak()
 
         async def answered():
             return (await place(other, who, idempotency_key="doubtful"))[0] == 200
 
         await until(answered)
-        status, said = await place(one, who, idempotency_key="doubtful")
+        status, answer = await place(api, who, idempotency_key="doubtful")
     assert 200 == status
-    assert [(said["order"], "doubtful")] == await orders_after_takeover(two)
+    assert [(answer["order"], "doubtful")] == await orders_after_takeover(two)
 
 
 @pytest.mark.parametrize("key", ["", "named"])
@@ -114,18 +114,18 @@ async def test_a_commit_whose_wait_the_server_ended_is_no_success(furnished, mon
     two, who = furnished
     url = two.embedded.urls().app
     fields = {"idempotency_key": key} if key else {}
-    async with open_api(url) as one, open_api(url) as other:
+    async with open_api(url) as api, open_api(url) as other:
         two.silence()
         with monkeypatch.context() as patient:
             patient.setattr(batcher, "BATCH_WITHIN_S", 60)
             patient.setattr(prepared, "WITHIN_S", 60)
-            asking = asyncio.create_task(place(one, who, **fields))
+            asking = asyncio.create_task(place(api, who, **fields))
             await waits(two)
         with two.superuser() as conn:
             conn.execute(f"select {end}(%s)", two.waiting())
         assert UNAVAILABLE == await asking
-        said = [*(await repeated(other, who, key, 2) if key else []), await place(other, who)]
-    assert [UNAVAILABLE] * len(said) == said
+        answers = [*(await repeated(other, who, key, 2) if key else []), await place(other, who)]
+    assert [UNAVAILABLE] * len(answers) == answers
     assert "the wait for synchronous replication" in log(two)
     assert [] == await orders_after_takeover(two)
 

@@ -75,9 +75,9 @@ def _after(owner: Any, name: str) -> None:
     whole = getattr(owner, name)
 
     async def halting(*values: Any, **named: Any) -> Any:
-        found = await whole(*values, **named)
+        result = await whole(*values, **named)
         VICTIM.halt()
-        return found
+        return result
 
     setattr(owner, name, halting)
 

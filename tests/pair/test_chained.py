@@ -29,7 +29,7 @@ class Pair:
             await self.our_works.round(seconds / steps)
             await self.their_works.round()
 
-    async def told(self, order, *columns):
+    async def read_order(self, order, *columns):
         query = f"select {', '.join(columns)} from orders where id = %s"
         return (await fetch(self.our_books, query, order))[0]
 
@@ -65,7 +65,7 @@ async def pair_of(dialect, stocked, database, other_database, clock):
 async def test_an_order_is_bought_followed_and_ends_on_both_sides(pair, ann):
     order = await pair.ours.add(ann.key, quantity=1000)
     await pair.pass_time(30)
-    assert ("completed", 0, 90_000) == await pair.told(order, "state", "remains", "earned")
+    assert ("completed", 0, 90_000) == await pair.read_order(order, "state", "remains", "earned")
     assert [(ann.id, 9_910_000)] == await fetch(
         pair.our_books, "select id, balance from customer where id = %s", ann.id
     )
@@ -82,7 +82,7 @@ async def test_an_order_is_bought_followed_and_ends_on_both_sides(pair, ann):
 async def test_what_their_end_does_not_deliver_is_given_back_on_both_sides(pair, ann):
     order = await pair.ours.add(ann.key, quantity=1000, link=f"{LINK}/partial-40")
     await pair.pass_time(30)
-    assert ("partial", 600, 36_000, 54_000) == await pair.told(order, "state", "remains", "earned", "refunded")
+    assert ("partial", 600, 36_000, 54_000) == await pair.read_order(order, "state", "remains", "earned", "refunded")
     assert FUNDS - 36_000 == await balance(pair.our_books, ann.id) == await balance(pair.their_books, pair.them.id)
     assert [(72_000,)] == await fetch(pair.our_books, "select amount from transfer where kind = 'cost'")
     assert [] == await broken(pair.our_books)
@@ -95,7 +95,7 @@ async def test_a_cancel_and_a_refill_are_passed_on_through_both(pair, ann):
     await pair.ours.ask("v2", ann.key, "cancel", orders=stuck)
     refill = (await pair.ours.ask("v2", ann.key, "refill", order=dropping))["refill"]
     await pair.pass_time(60, steps=12)
-    assert "canceled" == (await pair.told(stuck, "state"))[0]
+    assert "canceled" == (await pair.read_order(stuck, "state"))[0]
     assert "Completed" == (await pair.ours.ask("v2", ann.key, "refill_status", refill=refill))["status"]
     states = await fetch(pair.their_books, "select state from orders order by id")
     assert [("canceled",), ("completed",)] == states
@@ -114,7 +114,7 @@ async def test_a_refusal_of_theirs_is_proved_and_goes_on_to_the_next_provider(pa
     await pair.pass_time(30)
     tried = await fetch(pair.our_books, "select provider_service, outcome from attempt order by number")
     assert [("999", "declined"), (str(PLAIN), "declined"), (str(DEFAULT), "accepted")] == tried
-    assert "completed" == (await pair.told(order, "state"))[0]
+    assert "completed" == (await pair.read_order(order, "state"))[0]
     assert [(1,)] == await fetch(pair.their_books, "select count(*) from orders")
     assert [] == await broken(pair.our_books)
 
@@ -134,10 +134,10 @@ async def test_a_key_that_they_revoked_has_orders_wait_and_stands_in_no_evidence
     clock.forward(5)
     await pair.our_works.send()
     assert [("declined",)] == await fetch(pair.our_books, "select outcome from attempt")
-    kept = await fetch(
+    rows = await fetch(
         pair.our_books, "select attempt::text from attempt union all select provider::text from provider"
     )
-    assert pair.them.key not in str(kept)
+    assert pair.them.key not in str(rows)
     assert [("queued",)] == await fetch(pair.our_books, "select state from delivery")
     assert [("key",)] == await fetch(pair.our_books, "select refuses from provider where kind = 'panel'")
     assert FUNDS - CHARGE == await balance(pair.our_books, ann.id)

@@ -139,10 +139,12 @@ async def settle_the_rest(pair):
     )
     by = By(actor("test"), "looked up at the provider", pair.works_down.clock())
     for number, run, link in unsure:
-        known = await fetch(pair.down, "select provider_order::bigint from attempt where provider_order is not null")
-        found = await fetch(pair.up, UNCLAIMED, link, [one for (one,) in known])
-        told = str(found[0][0]) if found else None
-        assert True is await order_actions.settle(pair.down, number, run, told, by)
+        row_count = await fetch(
+            pair.down, "select provider_order::bigint from attempt where provider_order is not null"
+        )
+        rows = await fetch(pair.up, UNCLAIMED, link, [one for (one,) in row_count])
+        outcome = str(rows[0][0]) if rows else None
+        assert True is await order_actions.settle(pair.down, number, run, outcome, by)
     return len(unsure)
 
 

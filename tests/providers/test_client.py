@@ -42,7 +42,7 @@ async def fake():
 async def test_a_provider_hears_its_own_name_of_a_service_as_it_is(fake, theirs):
     fake.answers["add"] = {"order": 1}
     await fake.client.add(AddOrder(None, "https://example.com/me", 100, their_service=theirs))
-    assert [theirs] == [form["service"] for form in fake.asked]
+    assert [theirs] == [form["service"] for form in fake.requests]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_an_order_is_written_in_the_words_of_the_page(fake):
             "key": "their key", "action": "add", "service": "7", "link": "https://example.com/me",
             "comments": "first\nsecond & third",
         }
-    ] == fake.asked  # fmt: skip
+    ] == fake.requests  # fmt: skip
 
 
 async def test_a_panel_of_the_v1_family_is_spoken_to_as_well(fake):
@@ -100,7 +100,7 @@ async def test_a_redirect_is_not_followed_and_a_post_never_becomes_a_get(fake):
     assert isinstance(await fake.client.add(ASK), Unsure)
     with pytest.raises(NoAnswer):
         await fake.client.statuses(["1"])
-    assert 2 == len(fake.asked)
+    assert 2 == len(fake.requests)
 
 
 @pytest.mark.parametrize("answer", [(500, b""), (404, b"<html>"), b"x" * (1 << 20)])
@@ -169,9 +169,9 @@ async def test_a_silent_or_dripping_provider_is_given_up_in_time(fake, provider)
 async def test_only_a_connection_never_made_proves_that_nothing_was_written(fake, url, why):
     client = PanelClient(fake.client._session, url, "k", V2, TIMEOUT_S)
     assert Deferred(why) == await client.add(ASK)
-    with pytest.raises(NoAnswer) as told:
+    with pytest.raises(NoAnswer) as error:
         await client.balance()
-    assert why == told.value.fault
+    assert why == error.value.fault
 
 
 async def test_a_connection_that_ends_before_the_answer_is_unsure(fake):

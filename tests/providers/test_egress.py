@@ -35,10 +35,10 @@ class Names(AbstractResolver):
 
     def __init__(self, *addresses):
         self.addresses = addresses
-        self.asked = 0
+        self.lookups = 0
 
     async def resolve(self, host, port=0, family=socket.AF_INET):
-        self.asked += 1
+        self.lookups += 1
         return [
             {
                 "hostname": host, "host": address, "port": port, "proto": 0, "flags": socket.AI_NUMERICHOST,
@@ -79,7 +79,7 @@ TOO_MANY = Deferred(CallFault(CallCode.PUT_OFF, {"words": "Too many requests"}),
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", NOWHERE, "127.1"])
 async def test_an_address_of_the_house_is_not_called(fake, host):
     assert isinstance(await buy(f"http://{host}:{fake.port}/api/v2"), Deferred)
-    assert [] == fake.asked
+    assert [] == fake.requests
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.1",), ("::1", "127.0.0.1"), ("::ffff:127.0.0.1",), (NOWHERE,)])
@@ -87,12 +87,12 @@ async def test_a_name_that_stands_for_the_house_is_not_called(fake, addresses):
     names = Names(*addresses)
     outcome = await buy(f"http://panel.example:{fake.port}/api/v2", resolver=names)
     assert Deferred(CallFault(CallCode.ADDRESS_NOT_PUBLIC, {"host": "panel.example"})) == outcome
-    assert (1, []) == (names.asked, fake.asked)
+    assert (1, []) == (names.lookups, fake.requests)
 
 
 async def test_what_was_looked_at_is_what_is_called(fake):
     outcome = await buy(f"http://panel.example:{fake.port}/api/v2", resolver=Names("127.0.0.1"), private=True)
-    assert ("7", 1) == (outcome.provider_order, len(fake.asked))
+    assert ("7", 1) == (outcome.provider_order, len(fake.requests))
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ async def test_what_was_looked_at_is_what_is_called(fake):
 )
 async def test_what_a_status_beside_the_words_proves(fake, answer, outcome):
     fake.answers["add"] = answer
-    said = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
-    assert outcome == (said if isinstance(outcome, Declined | Deferred | TurnedAway) else type(said))
+    result = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
+    assert outcome == (result if isinstance(outcome, Declined | Deferred | TurnedAway) else type(result))
 
 
 @pytest.mark.parametrize("echo", [KEY, "their%20secret%20key%2F1"])
@@ -125,9 +125,9 @@ async def test_a_key_that_is_echoed_is_blotted_out(fake, echo):
     outcome = await buy(f"http://127.0.0.1:{fake.port}/api/v2", private=True)
     assert TurnedAway("Invalid key [key]", AccountFault.KEY) == outcome
     session = open_session(2, private=True)
-    with pytest.raises(NoAnswer) as told:
+    with pytest.raises(NoAnswer) as error:
         await PanelClient(session, f"http://127.0.0.1:{fake.port}/api/v2", KEY, V2, 2).balance()
-    assert CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "no [key]"}) == told.value.fault
+    assert CallFault(CallCode.HTTP_STATUS, {"status": 500, "words": "no [key]"}) == error.value.fault
     await close_session(session)
 
 
@@ -226,9 +226,9 @@ async def test_interim_answers_are_bounded_and_hold_nobody_up():
         assert Accepted("7", '{"order": 7}') == await PanelClient(session, address, KEY, V2, 10).add(ASK)
     for count in (9, None):
         async with interim(count) as (address, sent):
-            said = await PanelClient(session, address, KEY, V2, 60).add(ASK)
-            assert isinstance(said, Unsure)
-            assert CallFault(CallCode.TOO_MANY_INTERIM, {"most": 8}) == said.answer
+            outcome = await PanelClient(session, address, KEY, V2, 60).add(ASK)
+            assert isinstance(outcome, Unsure)
+            assert CallFault(CallCode.TOO_MANY_INTERIM, {"most": 8}) == outcome.answer
             assert sent[0] < 16 << 20
     await close_session(session)
 
@@ -258,11 +258,11 @@ async def test_what_http_throws_away_is_bounded_too(name):
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/v2"
-        said = await PanelClient(session, address, KEY, V2, 60).add(ASK)
+        outcome = await PanelClient(session, address, KEY, V2, 60).add(ASK)
     await close_session(session)
-    assert isinstance(said, Unsure)
+    assert isinstance(outcome, Unsure)
     assert sent[0] < 2 * MAX_RECEIVED
-    assert CallFault(CallCode.TOO_MANY_RECEIVED, {"most": MAX_RECEIVED}) == said.answer
+    assert CallFault(CallCode.TOO_MANY_RECEIVED, {"most": MAX_RECEIVED}) == outcome.answer
 
 
 async def test_the_bound_is_of_each_answer_and_not_of_a_connection(monkeypatch):

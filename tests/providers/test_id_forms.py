@@ -30,9 +30,9 @@ def anew(client):
     client.forms = KnownForms(client.forms.new_forms)
 
 
-def asked(fake):
+def sent_ids(fake):
     names = ("order", "orders", "refill", "refills")
-    return [{name: form[name] for name in names if name in form} for form in fake.asked]
+    return [{name: form[name] for name in names if name in form} for form in fake.requests]
 
 
 async def test_one_id_is_asked_after_in_the_singular_and_many_in_a_list(panel):
@@ -45,7 +45,7 @@ async def test_one_id_is_asked_after_in_the_singular_and_many_in_a_list(panel):
     assert 2 == len(await client.statuses(["7001", "7002"]))
     assert [True] == await client.cancels(["7001"])
     assert [{"order": "7001"}, {"order": "7001"}, {"refill": "9"}, {"orders": "7001,7002"}, {"orders": "7001"}] == (
-        asked(fake)
+        sent_ids(fake)
     )
 
 
@@ -55,7 +55,7 @@ async def test_a_panel_that_turns_a_list_down_is_asked_one_by_one_and_known_for_
     fake.answers["status"] = lambda form: DONE if "order" in form else words
     for _ in range(2):
         assert [OrderStatus.COMPLETED] * 2 == [one.status for one in await client.statuses(["7001", "7002"])]
-    assert [{"orders": "7001,7002"}, *[{"order": "7001"}, {"order": "7002"}] * 2] == asked(fake)
+    assert [{"orders": "7001,7002"}, *[{"order": "7001"}, {"order": "7002"}] * 2] == sent_ids(fake)
 
 
 async def test_a_list_of_strangers_is_tried_one_by_one_only_once(panel):
@@ -63,7 +63,7 @@ async def test_a_list_of_strangers_is_tried_one_by_one_only_once(panel):
     fake.answers["status"] = UNKNOWN
     for _ in range(3):
         await client.look_ups(["1", "2"])
-    assert 3 + 2 == len(fake.asked)
+    assert 3 + 2 == len(fake.requests)
 
 
 async def test_a_panel_that_knows_lists_alone_is_asked_with_a_list_of_one(panel):
@@ -71,7 +71,7 @@ async def test_a_panel_that_knows_lists_alone_is_asked_with_a_list_of_one(panel)
     fake.answers["status"] = lambda form: {"7001": DONE} if "orders" in form else MISSING
     for _ in range(2):
         assert [OrderStatus.COMPLETED] == [one.status for one in await client.statuses(["7001"])]
-    assert [{"order": "7001"}, {"orders": "7001"}, {"orders": "7001"}] == asked(fake)
+    assert [{"order": "7001"}, {"orders": "7001"}, {"orders": "7001"}] == sent_ids(fake)
 
 
 async def test_a_cancel_of_a_list_that_is_turned_down_is_asked_in_the_singular(panel):
@@ -84,7 +84,7 @@ async def test_a_refusal_of_one_order_stays_one(panel):
     fake, client = panel
     fake.answers["refill"] = {"error": "Order is not eligible for refill"}
     assert [Declined("Order is not eligible for refill")] == await client.refills(["7001"])
-    assert 1 == len(fake.asked)
+    assert 1 == len(fake.requests)
 
 
 async def test_which_forms_are_answered_is_told_on_orders_that_stand_there(panel):
@@ -97,7 +97,7 @@ async def test_which_forms_are_answered_is_told_on_orders_that_stand_there(panel
     assert (False, True) == await client.refill_status_forms(["9"])
     fake.answers["status"] = (200, b"<html>")
     assert (False, False) == await client.status_forms(["7001", "7002"])
-    assert {"status", "refill_status"} == {form["action"] for form in fake.asked}
+    assert {"status", "refill_status"} == {form["action"] for form in fake.requests}
 
 
 async def test_strangers_who_are_turned_down_tell_nothing_of_how_our_orders_are_asked_after(panel):
@@ -120,7 +120,7 @@ async def test_what_is_kept_of_a_panel_is_not_tried_out_again(panel):
         await client.refill_statuses(["9"])
         await client.cancels(["7001"])
         anew(client)
-    assert (3 + 2 + 2) + (2 + 1 + 1) == len(fake.asked)
+    assert (3 + 2 + 2) + (2 + 1 + 1) == len(fake.requests)
 
 
 async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
@@ -132,11 +132,11 @@ async def test_what_is_kept_gives_way_where_a_parameter_is_missed(panel):
 
 
 def test_what_was_kept_meanwhile_is_newer_than_what_was_learned():
-    known = KnownForms({"refill": IdForm.ONE_BY_ONE})
-    known.learn("status", IdForm.ONE_BY_ONE)
-    known.learn("cancel", IdForm.ONE_BY_ONE)
-    known.refresh({"status": IdForm.LIST_OF_ONE})
-    assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(known.form_of, ("status", "cancel", "refill")))
-    assert {"cancel": IdForm.ONE_BY_ONE} == known.new_forms
-    known.refresh({"status": IdForm.LIST_OF_ONE, "cancel": IdForm.ONE_BY_ONE})
-    assert {} == known.new_forms
+    forms = KnownForms({"refill": IdForm.ONE_BY_ONE})
+    forms.learn("status", IdForm.ONE_BY_ONE)
+    forms.learn("cancel", IdForm.ONE_BY_ONE)
+    forms.refresh({"status": IdForm.LIST_OF_ONE})
+    assert (IdForm.LIST_OF_ONE, IdForm.ONE_BY_ONE, None) == tuple(map(forms.form_of, ("status", "cancel", "refill")))
+    assert {"cancel": IdForm.ONE_BY_ONE} == forms.new_forms
+    forms.refresh({"status": IdForm.LIST_OF_ONE, "cancel": IdForm.ONE_BY_ONE})
+    assert {} == forms.new_forms

@@ -50,16 +50,16 @@ async def test_a_key_in_a_malformed_head_is_blotted_out(key, head):
     async with raw(head % key.encode()) as (session, url):
         client = PanelClient(session, url, key, V2, 2)
         outcome = await client.add(AddOrder(7, "https://example.com/me", 100))
-        with pytest.raises(NoAnswer) as told:
+        with pytest.raises(NoAnswer) as error:
             await client.statuses(["1"])
     assert isinstance(outcome, Unsure)
-    for text in (str(outcome.answer), str(told.value), "".join(traceback.format_exception(told.value))):
+    for text in (str(outcome.answer), str(error.value), "".join(traceback.format_exception(error.value))):
         assert "[key]" in text
         assert key[:8] not in text.replace("\\", "")
         assert key[-8:] not in text.replace("\\", "")
 
 
 def test_the_words_of_an_exception_are_fit_to_be_stored():
-    told = Redaction(KEYS[0]).redact_error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
-    assert told.startswith("\N{REPLACEMENT CHARACTER}? [key][key][key]xxx")
-    assert 500 == len(told)
+    text = Redaction(KEYS[0]).redact_error(ValueError("\x00\ud800 " + KEYS[0] * 2 + KEYS[0][:20] + "x" * 1000))
+    assert text.startswith("\N{REPLACEMENT CHARACTER}? [key][key][key]xxx")
+    assert 500 == len(text)

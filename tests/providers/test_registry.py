@@ -48,8 +48,8 @@ async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, cap
             raise error
         return [await provider.balance()] * len(group)
 
-    told = await registry.call_about([_PanelItem(FIRST), _PanelItem(SECOND)], ask)
-    assert [SECOND] == [asked.provider for asked, _ in told]
+    answers = await registry.call_about([_PanelItem(FIRST), _PanelItem(SECOND)], ask)
+    assert [SECOND] == [asked.provider for asked, _ in answers]
     printed = capfd.readouterr()
     assert type(error).__name__ in printed.out + printed.err
     for _ in range(20):
@@ -60,18 +60,18 @@ async def test_a_call_that_breaks_down_keeps_nobody_else_from_news(registry, cap
 
 async def test_a_session_that_was_closed_is_no_answer(registry):
     await close_session(registry.connection_to(FIRST).provider._session)
-    told = await registry.call_panels([FIRST, SECOND], PanelClient.balance)
-    assert [SECOND] == [provider for provider, _ in told]
+    answers = await registry.call_panels([FIRST, SECOND], PanelClient.balance)
+    assert [SECOND] == [provider for provider, _ in answers]
 
 
 class Silent(AbstractResolver):
     """A name server that is asked, and says nothing."""
 
     def __init__(self):
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
 
     async def resolve(self, host, port=0, family=0):
-        self.asked.set()
+        self.requested.set()
         await asyncio.Event().wait()
 
     async def close(self):
@@ -89,7 +89,7 @@ async def looking_up(registry):
         return [await client.balance()] * len(group)
 
     asking = asyncio.create_task(registry.call_one(FIRST, [_PanelItem(FIRST)], ask))
-    await silent.asked.wait()
+    await silent.requested.wait()
     yield asking, session
     await close_session(session)
 

@@ -128,12 +128,12 @@ async def test_answers_as_long_as_they_may_be_are_read(panel):
 
 
 def test_bounds_fit_the_ask():
-    one, all_of_them = many_ids((1,)), many_ids(tuple(range(MAX_IDS)))
+    single, all_of_them = many_ids((1,)), many_ids(tuple(range(MAX_IDS)))
     assert ALONE == response_limit(ASK) == response_limit(GetBalance())
-    assert (PRICE_LIST, POSTS) == (response_limit(ListServices()), response_limit(GetStatus(one, extended=True)))
+    assert (PRICE_LIST, POSTS) == (response_limit(ListServices()), response_limit(GetStatus(single, extended=True)))
     for ask in (GetStatus, RequestRefills, GetRefillStatus, CancelOrders):
-        assert ALONE.values < response_limit(ask(one)).values < response_limit(ask(all_of_them)).values < 10_000
-        assert ALONE.size < response_limit(ask(one)).size < response_limit(ask(all_of_them)).size <= 500 << 10
+        assert ALONE.values < response_limit(ask(single)).values < response_limit(ask(all_of_them)).values < 10_000
+        assert ALONE.size < response_limit(ask(single)).size < response_limit(ask(all_of_them)).size <= 500 << 10
 
 
 def test_a_price_list_of_every_offer_allowed_is_within_its_bound():

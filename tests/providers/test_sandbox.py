@@ -44,9 +44,9 @@ async def test_its_ids_grow_over_all_accounts_and_each_sees_its_own_alone(box, c
     mine = await add(box, "me")
     strange = (await ask(box, "add", STRANGER, service=1, link=LINK, quantity=5))["order"]
     assert [1, 2, 3] == [mine, strange, await add(box, "me")]
-    said = await ask(box, "status", orders="1,2,3")
+    answer = await ask(box, "status", orders="1,2,3")
     assert [("Pending", None), (None, "Incorrect order ID"), ("Pending", None)] == [
-        (one.get("status"), one.get("error")) for one in said.values()
+        (one.get("status"), one.get("error")) for one in answer.values()
     ]
     assert {"error": "Incorrect order ID"} == await ask(box, "status", STRANGER, order=mine)
     unknown = {"order": mine, "cancel": {"error": "Incorrect order ID"}}
@@ -71,12 +71,12 @@ async def test_what_it_refuses_and_what_it_answers_with_rubbish(box, conn):
 
 async def test_it_reports_as_time_goes_by(box, clock):
     order = await add(box, "partial-40")
-    told = []
+    states = []
     for _ in range(3):
-        told.append((await ask(box, "status", orders=order))[str(order)])
+        states.append((await ask(box, "status", orders=order))[str(order)])
         clock.forward(5)
     assert [("Pending", "100"), ("In progress", "80"), ("Partial", "60")] == [
-        (said["status"], said["remains"]) for said in told
+        (said["status"], said["remains"]) for said in states
     ]
     assert {"99": {"error": "Incorrect order ID"}} == await ask(box, "status", orders=99)
 
@@ -102,11 +102,11 @@ async def test_it_refills_what_it_lost(box, clock):
         {"order": moving, "refill": {"error": "The order is not completed"}},
         {"order": 99, "refill": {"error": "Incorrect order ID"}},
     ] == await ask(box, "refill", orders=f"{dropped},{moving},99")
-    told = []
+    states = []
     for _ in range(3):
-        told.append((await ask(box, "refill_status", refill=1))["status"])
+        states.append((await ask(box, "refill_status", refill=1))["status"])
         clock.forward(5)
-    assert ["Pending", "In progress", "Completed"] == told
+    assert ["Pending", "In progress", "Completed"] == states
     assert {"error": "Refill not found"} == await ask(box, "refill_status", refill=9)
 
 
@@ -127,11 +127,11 @@ async def test_a_subscription_finds_posts_whose_orders_go_as_the_account_is_call
     )["order"]
     assert active == (await say("status", order=number))["status"]
     clock.forward(2)
-    said = await say("status", order=number, extended=1)
-    assert (active, [2]) == (said["status"], said["orders"])
+    answer = await say("status", order=number, extended=1)
+    assert (active, [2]) == (answer["status"], answer["orders"])
     clock.forward(4)
-    said = await say("status", order=number, extended=1)
-    assert (done, [2, 3]) == (said["status"], said["orders"]), "told again, they are the same"
+    answer = await say("status", order=number, extended=1)
+    assert (done, [2, 3]) == (answer["status"], answer["orders"]), "told again, they are the same"
     post = await say("status", order=2, extended=1)
     assert "https://sandbox.example/1/1/partial-40" == post["link"]
     assert 10 <= int(post["quantity"]) <= 20
@@ -144,6 +144,6 @@ async def test_a_cancelled_subscription_finds_no_more_posts(box, clock):
     clock.forward(7)
     assert [{"order": number, "cancel": 1}] == await ask(box, "cancel", orders=number)
     clock.forward(60)
-    said = await ask(box, "status", order=number, extended=1)
-    assert ("Canceled", [2]) == (said["status"], said["orders"])
+    answer = await ask(box, "status", order=number, extended=1)
+    assert ("Canceled", [2]) == (answer["status"], answer["orders"])
     assert {"error": "Incorrect order ID"} == await ask(box, "status", STRANGER, order=2)

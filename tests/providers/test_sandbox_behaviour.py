@@ -91,8 +91,8 @@ def test_a_cancel_stops_an_order_where_it_was(canceled_at, moment):
     st.floats(0, 1000),
     st.floats(0, 1000),
 )
-def test_what_remains_only_shrinks_and_stays_in_range(behaviour, quantity, one, other):
-    earlier, later = (state_at(behaviour, quantity, age) for age in sorted((one, other)))
+def test_what_remains_only_shrinks_and_stays_in_range(behaviour, quantity, step, other):
+    earlier, later = (state_at(behaviour, quantity, age) for age in sorted((step, other)))
     assert 0 <= later.remains <= earlier.remains <= quantity
 
 

@@ -24,12 +24,12 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
-    told = _arguments()
-    if told.seed is not None:
-        return _replay(told.seed, told.events, told.mutation)
-    if told.mutations:
+    arguments = _arguments()
+    if arguments.seed is not None:
+        return _replay(arguments.seed, arguments.events, arguments.mutation)
+    if arguments.mutations:
         return _plant()
-    return _simulate(range(told.first, told.first + told.seeds), told.events, told.seconds)
+    return _simulate(range(arguments.first, arguments.first + arguments.seeds), arguments.events, arguments.seconds)
 
 
 def _arguments() -> argparse.Namespace:
@@ -91,25 +91,29 @@ def _replay(seed: int, events: int, mutation: str | None) -> int:
     return 1
 
 
-def _show(found: Finding, mutation: str | None) -> None:
-    console.print(f"[bold red]{found.check}[/] seed {found.seed}, event {found.event}: {escape(found.says)}")
-    shrunk = shrink.shrink(found, mutation)
-    console.print(f"{len(shrunk.kept)} of {found.event} events are enough. Of the orders concerned:")
-    for one in shrunk.trace[-TRACE_LINES:]:
-        orders = ", ".join(map(str, one.orders))
-        console.print(f"  [dim]{one.event:>6} {one.at:%d %H:%M:%S}[/] order {orders}: {escape(one.says)}")
+def _show(finding: Finding, mutation: str | None) -> None:
+    console.print(f"[bold red]{finding.check}[/] seed {finding.seed}, event {finding.event}: {escape(finding.says)}")
+    shrunk = shrink.shrink(finding, mutation)
+    console.print(f"{len(shrunk.kept)} of {finding.event} events are enough. Of the orders concerned:")
+    for line in shrunk.trace[-TRACE_LINES:]:
+        orders = ", ".join(map(str, line.orders))
+        console.print(f"  [dim]{line.event:>6} {line.at:%d %H:%M:%S}[/] order {orders}: {escape(line.says)}")
     console.print(f"  [red]{escape(shrunk.finding.check)}: {escape(shrunk.finding.says)}[/]")
     planted = f" --mutation '{mutation}'" if mutation else ""
-    console.print(f"Again: python -m tests.simulation --seed {found.seed} --events {found.events}{planted}")
+    console.print(f"Again: python -m tests.simulation --seed {finding.seed} --events {finding.events}{planted}")
 
 
 def _plant() -> int:
     table = Table("planted bug", "what it did", "check", "seed", "event", title="Known bugs, each planted alone")
     missed = 0
     with ProcessPoolExecutor() as pool:
-        for mutation, found in zip(MUTATIONS, pool.map(hunt, [one.name for one in MUTATIONS]), strict=True):
-            missed += found is None
-            caught = ("[red]missed[/]", "", "") if found is None else (found.check, str(found.seed), str(found.event))
+        for mutation, finding in zip(MUTATIONS, pool.map(hunt, [one.name for one in MUTATIONS]), strict=True):
+            missed += finding is None
+            caught = (
+                ("[red]missed[/]", "", "")
+                if finding is None
+                else (finding.check, str(finding.seed), str(finding.event))
+            )
             table.add_row(mutation.name, mutation.history, *caught)
     console.print(table)
     console.print(f"{len(MUTATIONS) - missed} of {len(MUTATIONS)} caught")
@@ -119,15 +123,15 @@ def _plant() -> int:
 def kept_seeds() -> list[tuple[int, int, str]]:
     """Seeds that found something once: seed, events, and what it was."""
     lines = Path(__file__).with_name("seeds.txt").read_text().splitlines()
-    told = [line.split(maxsplit=2) for line in lines if not line.startswith("#")]
-    return [(int(seed), int(events), what) for seed, events, what in told]
+    seeds = [line.split(maxsplit=2) for line in lines if not line.startswith("#")]
+    return [(int(seed), int(events), what) for seed, events, what in seeds]
 
 
 def hunt(mutation: str, events: int = 10_000) -> Finding | None:
     """What the first seed found that catches a planted bug; the one that is known to is the first."""
-    known = [seed for seed, _, what in kept_seeds() if what == mutation]
-    found = (shrink.run(seed, events, mutation).finding for seed in (*known, *range(MUTATION_SEEDS)))
-    return next((one for one in found if one is not None), None)
+    seeds = [seed for seed, _, what in kept_seeds() if what == mutation]
+    result = (shrink.run(seed, events, mutation).finding for seed in (*seeds, *range(MUTATION_SEEDS)))
+    return next((one for one in result if one is not None), None)
 
 
 if __name__ == "__main__":

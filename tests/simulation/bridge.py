@@ -131,8 +131,8 @@ UNHEARD = object()
 class Call:
     """One statement asked of the model. ``alone``: it was a transaction of its own."""
 
-    def __init__(self, model: str, name: str, told: tuple[Any, ...], more: dict[str, Any], *, alone: bool) -> None:
-        self.model, self.name, self.told, self.more, self.alone = model, name, told, more, alone
+    def __init__(self, model: str, name: str, arguments: tuple[Any, ...], more: dict[str, Any], *, alone: bool) -> None:
+        self.model, self.name, self.told, self.more, self.alone = model, name, arguments, more, alone
         self.answer: Any = UNHEARD
         self.failed = False
 
@@ -150,21 +150,21 @@ def played(seed: int, events: int) -> tuple[World, list[object]]:
 def _recorded(part: Any, log: list[object]) -> Any:
     if not isinstance(part, ModuleType):
         return part
-    told = {name: value for name, value in vars(part).items() if not name.startswith("__")}
-    for name, value in told.items():
+    attributes = {name: value for name, value in vars(part).items() if not name.startswith("__")}
+    for name, value in attributes.items():
         if (part.__name__, name) in REAL:
-            told[name] = _written_down(part.__name__, name, value, log)
-    return SimpleNamespace(**told)
+            attributes[name] = _written_down(part.__name__, name, value, log)
+    return SimpleNamespace(**attributes)
 
 
 def _written_down(model: str, name: str, function: Callable[..., Any], log: list[object]) -> Any:
-    async def call(connection: Any, *told: Any, **more: Any) -> Any:
+    async def call(connection: Any, *arguments: Any, **more: Any) -> Any:
         alone = name == "keep" and not connection.store.open
-        told = tuple(list(one) if inspect.isgenerator(one) else one for one in told)
-        entry = Call(model, name, _copied(told), more, alone=alone)
+        arguments = tuple(list(one) if inspect.isgenerator(one) else one for one in arguments)
+        entry = Call(model, name, _copied(arguments), more, alone=alone)
         log.append(entry)
         try:
-            answer = await function(connection, *told, **more)
+            answer = await function(connection, *arguments, **more)
         except psycopg.errors.UniqueViolation:
             entry.failed = True
             raise
@@ -174,13 +174,15 @@ def _written_down(model: str, name: str, function: Callable[..., Any], log: list
     return call
 
 
-def _copied(told: Any) -> Any:
+def _copied(arguments: Any) -> Any:
     """As it is now: what is spent from later must not change it."""
-    if isinstance(told, tuple):
-        return tuple(map(_copied, told))
-    if isinstance(told, placing_rows.LockedCustomers):
-        return msgspec.structs.replace(told, funds={k: msgspec.structs.replace(v) for k, v in told.funds.items()})
-    return list(told) if isinstance(told, list) else told
+    if isinstance(arguments, tuple):
+        return tuple(map(_copied, arguments))
+    if isinstance(arguments, placing_rows.LockedCustomers):
+        return msgspec.structs.replace(
+            arguments, funds={k: msgspec.structs.replace(v) for k, v in arguments.funds.items()}
+        )
+    return list(arguments) if isinstance(arguments, list) else arguments
 
 
 _PROVIDER = """insert into provider (id, name, kind, url, currency, exchange_rate, adds_at_a_time)
@@ -190,8 +192,8 @@ _PROVIDER = """insert into provider (id, name, kind, url, currency, exchange_rat
 async def furnish(owner: Connection, world: World) -> None:
     """The price list, the providers and the customers of the world, under the same numbers."""
     for provider in world.store.providers.values():
-        kept = [provider.id, provider.name, provider.exchange_rate, provider.adds_at_a_time]
-        await owner.execute(_PROVIDER, kept)
+        stored = [provider.id, provider.name, provider.exchange_rate, provider.adds_at_a_time]
+        await owner.execute(_PROVIDER, stored)
     await catalogue_rows.save_services(owner, SERVICES)
     for service, sale in SALES.items():
         for position, route in enumerate(sale.routes):
@@ -204,10 +206,10 @@ async def furnish(owner: Connection, world: World) -> None:
     for row in world.store.customers.values():
         change = """insert into credit_change (customer_id, amount, at, reference, actor, reason)
                     values (%s, %s, %s, %s, '', '') returning id"""
-        (told,) = await fetch(owner, change, row.id, row.credit_limit, BEGINS, f"customer {row.id}")
+        (change_row,) = await fetch(owner, change, row.id, row.credit_limit, BEGINS, f"customer {row.id}")
         customer = """insert into customer (id, name, price_list_id, credit_limit, credit_change_id, created)
                       values (%s, %s, %s, %s, %s, %s)"""
-        values = [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, told[0], BEGINS]
+        values = [row.id, f"Customer {row.id}", row.price_list, row.credit_limit, change_row[0], BEGINS]
         await owner.execute(customer, values)
         audited = """insert into audit (at, actor, action, subject, detail)
                      values (%s, '', 'customer.credit_limit', %s, %s::jsonb)"""
@@ -253,36 +255,36 @@ class Replay:
             await self._ask(waiting)
 
     async def _ask(self, call: Call) -> None:
-        told = self._translated(call)
+        arguments = self._translated(call)
         function = REAL[call.model, call.name]
         self.asked += 1
         try:
-            answer = await function(self._connection, *told, **call.more)
+            answer = await function(self._connection, *arguments, **call.more)
         except psycopg.errors.UniqueViolation:
-            assert call.failed, f"{call.name}{told} was refused by PostgreSQL alone"
+            assert call.failed, f"{call.name}{arguments} was refused by PostgreSQL alone"
             return
-        assert not call.failed, f"{call.name}{told} was refused by the model alone"
+        assert not call.failed, f"{call.name}{arguments} was refused by the model alone"
         if call.name == "book":
             self._booked[call.answer] = answer
         elif call.answer is not UNHEARD and call.name not in ("note", "transfer"):
             if call.name == "lock_reading":  # PostgreSQL tells of a server and a timeline of its own
                 answer = (call.answer[0], *answer[1:])
             model, real = _comparable(self._renumbered(call.answer)), _comparable(answer)
-            assert model == real, f"{call.name}{told}: the model says {model}, PostgreSQL {real}"
+            assert model == real, f"{call.name}{arguments}: the model says {model}, PostgreSQL {real}"
 
     def _translated(self, call: Call) -> tuple[Any, ...]:
         """What the model was asked, with the transfers' ids that PostgreSQL gave."""
-        told = call.told
+        arguments = call.told
         match call.name:
             case "add_deposit":
-                return (*told[:-1], self._booked[told[-1]])
+                return (*arguments[:-1], self._booked[arguments[-1]])
             case "find_correctable":
-                return (self._booked[told[0]],)
+                return (self._booked[arguments[0]],)
             case "keep_reference":
-                return (*told[:-1], self._renumbered(told[-1]))
+                return (*arguments[:-1], self._renumbered(arguments[-1]))
             case "book":
-                return (told[0], self._booked.get(told[1]), *told[2:])
-        return told
+                return (arguments[0], self._booked.get(arguments[1]), *arguments[2:])
+        return arguments
 
     def _renumbered(self, answer: Any) -> Any:
         match answer:
@@ -295,17 +297,17 @@ class Replay:
                 return [self._renumbered(one) for one in answer]
         return answer
 
-    async def _operate(self, what: str, told: Any) -> None:
+    async def _operate(self, what: str, arguments: Any) -> None:
         match what:
             case "let in":
                 await self._owner.execute("update api_key set revoked = null")
                 await self._owner.execute("update customer set suspended = false")
             case "suspended":
-                await self._owner.execute("update customer set suspended = true where id = %s", [told])
+                await self._owner.execute("update customer set suspended = true where id = %s", [arguments])
             case "revoked":
-                await self._owner.execute("update api_key set revoked = now() where id = %s", [told])
+                await self._owner.execute("update api_key set revoked = now() where id = %s", [arguments])
             case "priced":
-                await catalogue_rows.save_services(self._owner, [told])
+                await catalogue_rows.save_services(self._owner, [arguments])
 
 
 def _comparable(answer: Any) -> Any:
@@ -342,7 +344,7 @@ def books_of(store: Store) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def books_in(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    asked = {
+    fields = {
         "customers": "select id, balance, overdrawn from customer",
         "orders": "select id, customer_id, state, charge, earned, refunded, remains, ended from orders",
         "deliveries": """select order_id, run, state, remains, start_count, due, fence, route, polled from delivery""",
@@ -354,4 +356,4 @@ async def books_in(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
         "refills": "select id, order_id, state from refill",
         "tasks": "select refill_id, run, state, coalesce(provider_refill, '') from refill_task",
     }
-    return {name: sorted(await fetch(connection, query), key=repr) for name, query in asked.items()}
+    return {name: sorted(await fetch(connection, query), key=repr) for name, query in fields.items()}

@@ -136,34 +136,42 @@ class Checks:
             if back != due:
                 raise Broken("P3", f"order {order}: {back} given back where {due} was due", [order])
 
-    def _transfer(self, one: Transfer) -> None:
-        known = [account in HOUSE or account in self.store.customers for account in (one.debit, one.credit)]
-        if one.amount <= 0 or one.debit == one.credit or not all(known):
-            raise Broken("L1", f"{one} moves nothing between two known accounts", _orders(one))
-        ways = [[one.customer if side == "customer" else side for side in way] for way in MOVES[one.kind.value]]
-        if [one.debit, one.credit] not in ways:
-            raise Broken("L7", f"{one} is between other accounts than its kind is for", _orders(one))
-        self.totals[one.debit] -= one.amount
-        self.totals[one.credit] += one.amount
-        if one.order is None:
+    def _transfer(self, transfer: Transfer) -> None:
+        are_accounts = [
+            account in HOUSE or account in self.store.customers for account in (transfer.debit, transfer.credit)
+        ]
+        if transfer.amount <= 0 or transfer.debit == transfer.credit or not all(are_accounts):
+            raise Broken("L1", f"{transfer} moves nothing between two known accounts", _orders(transfer))
+        ways = [
+            [transfer.customer if side == "customer" else side for side in way] for way in MOVES[transfer.kind.value]
+        ]
+        if [transfer.debit, transfer.credit] not in ways:
+            raise Broken("L7", f"{transfer} is between other accounts than its kind is for", _orders(transfer))
+        self.totals[transfer.debit] -= transfer.amount
+        self.totals[transfer.credit] += transfer.amount
+        if transfer.order is None:
             return
-        name = (one.order, one.kind.value, one.sequence)
+        name = (transfer.order, transfer.kind.value, transfer.sequence)
         if name in self.moved:
-            raise Broken("L5", f"order {one.order}: {one.kind.value} {one.sequence} is booked twice", _orders(one))
-        self.moved[name] = one.amount
-        self.by_order[one.order, one.kind.value] += one.amount
+            raise Broken(
+                "L5",
+                f"order {transfer.order}: {transfer.kind.value} {transfer.sequence} is booked twice",
+                _orders(transfer),
+            )
+        self.moved[name] = transfer.amount
+        self.by_order[transfer.order, transfer.kind.value] += transfer.amount
 
-    def _agrees(self, one: Transfer) -> None:
-        if one.order is None:
+    def _agrees(self, order: Transfer) -> None:
+        if order.order is None:
             return
-        row = self.store.orders.get(one.order)
+        row = self.store.orders.get(order.order)
         if row is None:
-            raise Broken("R1", f"order {one.order} was charged and does not exist", _orders(one))
-        if row.customer != one.customer:
-            raise Broken("L7", f"order {row.id} moves money of customer {one.customer}", [row.id])
-        told = self.by_order[one.order, "earn"], self.by_order[one.order, "refund"]
-        if told != (row.earned, row.refunded):
-            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
+            raise Broken("R1", f"order {order.order} was charged and does not exist", _orders(order))
+        if row.customer != order.customer:
+            raise Broken("L7", f"order {row.id} moves money of customer {order.customer}", [row.id])
+        booked = self.by_order[order.order, "earn"], self.by_order[order.order, "refund"]
+        if booked != (row.earned, row.refunded):
+            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {booked}", [row.id])
 
     def _customer(self, before: CustomerRow, row: CustomerRow) -> None:
         may_owe = row.credit_limit + (row.overdrawn if row.id in self.charged_back else 0)
@@ -235,13 +243,13 @@ class Checks:
             raise Broken("O3", f"order {row.id} had ended and changed", [row.id])
         if any(getattr(before, name) != getattr(row, name) for name in sold):
             raise Broken("P2", f"order {row.id} is not what was sold", [row.id])
-        told = self.by_order[row.id, "earn"], self.by_order[row.id, "refund"]
-        if told != (row.earned, row.refunded) or sum(told) > row.charge:
-            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {told}", [row.id])
+        booked = self.by_order[row.id, "earn"], self.by_order[row.id, "refund"]
+        if booked != (row.earned, row.refunded) or sum(booked) > row.charge:
+            raise Broken("P3", f"order {row.id} says {row.earned}, {row.refunded}; the ledger {booked}", [row.id])
         if row.state in LIVE:
             return
         runs = self.store.runs[row.id]
-        if sum(told) != row.charge or any(run.state not in ENDED for run in runs):
+        if sum(booked) != row.charge or any(run.state not in ENDED for run in runs):
             raise Broken("O11", f"order {row.id} ended before its runs or its money had", [row.id])
         if row.remains != sum(run.remains or 0 for run in runs):
             raise Broken("O8", f"order {row.id} ended with {row.remains} remaining", [row.id])
@@ -288,8 +296,8 @@ class Checks:
             raise Broken("O10", f"order {row.order} run {row.run} has ended and is due", [row.order])
 
     def _by_operator(self, row: DeliveryRow) -> bool:
-        kept = self.store.evidence_of.get((row.order, row.run, row.attempt), ())
-        return self.by_hand or any(one.conclusion == "ended" for one in kept)
+        evidence = self.store.evidence_of.get((row.order, row.run, row.attempt), ())
+        return self.by_hand or any(one.conclusion == "ended" for one in evidence)
 
     def _followed(self, before: DeliveryRow, row: DeliveryRow) -> None:
         """What changes of a delivery at its provider is what the provider said, since the panel last asked."""
@@ -297,12 +305,12 @@ class Checks:
             return
         attempt = self.store.attempts[row.order, row.run, row.attempt]
         book = self._said_of(attempt.provider, attempt.provider_order or "")
-        said = (
+        answers = (
             []
             if book is None or row.polled is None
             else [one for one in book.said if one.at + self.put_back >= row.polled]
         )
-        if row.polled == before.polled or not any(_means(one, before, row) for one in said):
+        if row.polled == before.polled or not any(_means(one, before, row) for one in answers):
             raise Broken(
                 "O9", f"order {row.order} run {row.run}: {row.state}, {row.remains} was never said", [row.order]
             )
@@ -317,9 +325,9 @@ class Checks:
             price(order.rate, units, packaged=order.packaged)
             for units in (first, first + row.quantity - row.remains, first + row.quantity)
         ]
-        kept = self.moved.get((row.order, "earn", row.run), 0)
-        if kept != prices[1] - prices[0]:
-            raise Broken("P3", f"order {row.order} run {row.run}: {kept} kept", [row.order])
+        earned = self.moved.get((row.order, "earn", row.run), 0)
+        if earned != prices[1] - prices[0]:
+            raise Broken("P3", f"order {row.order} run {row.run}: {earned} kept", [row.order])
         self.given_back[row.order] = self.given_back.get(row.order, 0) + prices[2] - prices[1]
         if before.state not in AT_PROVIDER and not self.by_hand:
             self._not_bought(row)
@@ -370,9 +378,9 @@ class Checks:
         """Everything, from the rows alone."""
         store = self.store
         totals: dict[int, int] = defaultdict(int)
-        for one in store.transfers:
-            totals[one.debit] -= one.amount
-            totals[one.credit] += one.amount
+        for transfer in store.transfers:
+            totals[transfer.debit] -= transfer.amount
+            totals[transfer.credit] += transfer.amount
         if sum(totals.values()):
             raise Broken("L1", f"all accounts together have {sum(totals.values())}")
         for customer in store.customers.values():
@@ -407,22 +415,22 @@ class Checks:
                 raise Broken("O12b", f"refill {refill.id} is {refill.state} and its tasks are not", [row.id])
 
 
-def _means(said: Said, before: DeliveryRow, row: DeliveryRow) -> bool:
+def _means(report: Said, before: DeliveryRow, row: DeliveryRow) -> bool:
     """Whether a provider's line can lead to what now stands of a delivery."""
-    remains = said.remains if said.remains is not None and said.remains <= row.quantity else None
+    remains = report.remains if report.remains is not None and report.remains <= row.quantity else None
     match row.state:
         case "completed":
-            return said.status == "completed"
+            return report.status == "completed"
         case "held":
-            return said.status in ("partial", "canceled")
+            return report.status in ("partial", "canceled")
         case "partial":
-            return said.status == "partial" and row.remains == remains
+            return report.status == "partial" and row.remains == remains
         case "canceled":
-            return said.status == "canceled" and row.remains in (remains, row.quantity)
-    known = row.quantity if before.remains is None else before.remains
-    if said.status != "in_progress":
+            return report.status == "canceled" and row.remains in (remains, row.quantity)
+    left = row.quantity if before.remains is None else before.remains
+    if report.status != "in_progress":
         remains = remains or None  # before it begins 0 is no news
-    return said.status == row.state and row.remains == (known if remains is None else remains)
+    return report.status == row.state and row.remains == (left if remains is None else remains)
 
 
 def _orders(one: Transfer) -> Sequence[int]:

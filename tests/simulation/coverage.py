@@ -75,5 +75,5 @@ def settled(met: Counter[tuple[str, str]]) -> str:
 
 def missing(met: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What should have been met and was not."""
-    known = set(met)
-    return [one for one in REQUIRED if one not in known]
+    names = set(met)
+    return [one for one in REQUIRED if one not in names]

@@ -117,8 +117,8 @@ class Customer:
             return
         row = self._store.orders.get(answer)
         runs = (request.runs or 1) if request.service == DRIP else 1
-        asked = (self.caller.customer, request.service, request.link, runs)
-        if row is None or (row.customer, row.service, row.link, row.runs) != asked:
+        key = (self.caller.customer, request.service, request.link, runs)
+        if row is None or (row.customer, row.service, row.link, row.runs) != key:
             raise Broken("O1", f"order {answer} was answered and is not kept so", [answer])
         if answer in self._store.alone:
             raise Broken("O14", f"order {answer} was answered, and no standby has it", [answer])

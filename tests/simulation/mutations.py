@@ -52,7 +52,7 @@ from opensmm.domain.request_refusals import UNKNOWN_ORDER
 from opensmm.wire import provider_answers
 
 
-def _nothing(*told: Any, **more: Any) -> None:
+def _nothing(*arguments: Any, **more: Any) -> None:
     return None
 
 
@@ -63,8 +63,8 @@ _add = providers.Caller.add
 _give_back, _earn = ledger.give_back, ledger.earn
 
 
-async def _cancelled_with_two_ls(connection: Any, told: Any, now: Any) -> Any:
-    return [row for row in await _model_record(connection, told, now) if row[3] != "canceled"]
+async def _cancelled_with_two_ls(connection: Any, arguments: Any, now: Any) -> Any:
+    return [row for row in await _model_record(connection, arguments, now) if row[3] != "canceled"]
 
 
 def _refunded_twice(sold: Any, ends: Any) -> Any:
@@ -86,16 +86,16 @@ def _earned_by_the_customer(customer: Any, order: Any, sequence: int, amount: An
     return msgspec.structs.replace(_earn(customer, order, sequence, amount), credit=ledger.account(customer))
 
 
-def _unbounded(known: Any, report: StatusReport, asked: Any) -> Any:
-    news = _apply(known, report, asked)
+def _unbounded(delivery: Any, report: StatusReport, requested: Any) -> Any:
+    news = _apply(delivery, report, requested)
     if news is None or report.remains is None or report.status is OrderStatus.COMPLETED:
         return news
     return msgspec.structs.replace(news, remains=report.remains)
 
 
-def _believed_partial(known: Any, report: StatusReport, asked: Any) -> Any:
+def _believed_partial(delivery: Any, report: StatusReport, requested: Any) -> Any:
     """What is out of range counts as all of it, and the end stands."""
-    news = _apply(known, report, asked)
+    news = _apply(delivery, report, requested)
     if news is None or news.state is not DeliveryState.HELD:
         return news
     ended = DeliveryState.PARTIAL if report.status is OrderStatus.PARTIAL else DeliveryState.CANCELED
@@ -117,9 +117,9 @@ def _refused_means_unsure_route(outcome: Any, **routes: Any) -> Verdict:
     return _after_sending(outcome, **routes)
 
 
-def _frozen_by_an_error(followee: Any, report: Any, asked: Any, now: Any) -> Any:
-    told = _told_of(followee, report, asked, now)
-    return told if isinstance(report, StatusReport) else msgspec.structs.replace(told, due=None)
+def _frozen_by_an_error(followee: Any, report: Any, requested: Any, now: Any) -> Any:
+    result = _told_of(followee, report, requested, now)
+    return result if isinstance(report, StatusReport) else msgspec.structs.replace(result, due=None)
 
 
 def _rounded_down(rate: Decimal, billed: int, *, packaged: bool = False) -> Any:
@@ -132,21 +132,21 @@ def _earned_by_unit(rate: Decimal, quantity: int, run: int, delivered: int, *, p
     return pricing.charge(rate, delivered, packaged=packaged)
 
 
-def _any_order_of_news(row: Any, one: Any, asked: Any) -> bool:
-    return bool(row.attempt == one.attempt and row.state in dispatch.ACCEPTED_STATES)
+def _any_order_of_news(row: Any, result: Any, requested: Any) -> bool:
+    return bool(row.attempt == result.attempt and row.state in dispatch.ACCEPTED_STATES)
 
 
-def _newer_but_blind(row: Any, one: Any, asked: Any) -> bool:
-    return _any_order_of_news(row, one, asked) and (row.polled is None or row.polled < asked)
+def _newer_but_blind(row: Any, result: Any, requested: Any) -> bool:
+    return _any_order_of_news(row, result, requested) and (row.polled is None or row.polled < requested)
 
 
-def _after_the_end_too(row: Any, one: Any, asked: Any) -> bool:
-    return bool(row.attempt == one.attempt)
+def _after_the_end_too(row: Any, result: Any, requested: Any) -> bool:
+    return bool(row.attempt == result.attempt)
 
 
-def _never_ended(known: Any, report: StatusReport, asked: Any) -> Any:
-    moving = msgspec.structs.replace(known, state=DeliveryState.PENDING, polled=None)
-    return _apply(moving, report, asked)
+def _never_ended(delivery: Any, report: StatusReport, requested: Any) -> Any:
+    moving = msgspec.structs.replace(delivery, state=DeliveryState.PENDING, polled=None)
+    return _apply(moving, report, requested)
 
 
 async def _sent_again_by_another(connection: Any, now: Any) -> int:
@@ -199,7 +199,7 @@ def _refill_of_anything(order: Any, now: Any) -> Any:
     return None if order is not None and order.offered and not order.open_refill else UNKNOWN_ORDER
 
 
-def _may_always(*told: Any) -> bool:
+def _may_always(*arguments: Any) -> bool:
     return True
 
 
@@ -212,8 +212,8 @@ def _step_ends(*states: DeliveryState) -> Callable[[DeliveryPart], CancelStep]:
     return lambda part: CancelStep.END if part.state in states else step(part)
 
 
-def _of_anybody(self: Any, customer: Any, number: int, found: Any) -> Any:
-    return _decide_cancel(self, found[0] if found else customer, number, found)
+def _of_anybody(self: Any, customer: Any, number: int, orders: Any) -> Any:
+    return _decide_cancel(self, orders[0] if orders else customer, number, orders)
 
 
 _decide_cancel = canceling._Plan.decide
@@ -238,18 +238,18 @@ def _refused_whoever_is_at_fault(words: str) -> Any:
     return Declined(words) if isinstance(outcome, TurnedAway) else outcome
 
 
-def _unknown_is_completed(said: Any) -> Any:
-    found = _read_report(said)
-    if found is None and isinstance(said, dict) and "status" in said:
+def _unknown_is_completed(answer: Any) -> Any:
+    result = _read_report(answer)
+    if result is None and isinstance(answer, dict) and "status" in answer:
         return StatusReport(status=OrderStatus.COMPLETED, remains=0)
-    return found
+    return result
 
 
 def _overwritten(store: Any, name: Any, attempt: Any) -> None:
     store.provider_orders[name] = attempt
 
 
-async def _forgotten(*told: Any) -> list[Any]:
+async def _forgotten(*arguments: Any) -> list[Any]:
     return []
 
 
@@ -261,12 +261,12 @@ _to_ask, _judge = evidence.ids_to_look_up, evidence._judge_suspect
 _doubted = model_evidence.list_doubted
 
 
-def _but_the_last(between: Any, known: Any) -> Any:
-    asked = _to_ask(between, known)
-    return asked[:-1] if asked else asked
+def _but_the_last(between: Any, owned: Any) -> Any:
+    ids = _to_ask(between, owned)
+    return ids[:-1] if ids else ids
 
 
-def _nowhere(*told: Any) -> Sequence[int]:
+def _nowhere(*arguments: Any) -> Sequence[int]:
     return ()
 
 
@@ -275,9 +275,9 @@ async def _known_anywhere(connection: Any, provider: Any, numbers: Any) -> froze
     return frozenset(int(order) for _, order in connection.store.provider_orders if int(order) in set(numbers))
 
 
-async def _those_looked_into(connection: Any, asked: Any, now: Any, closed_by: Any) -> Any:
-    found = await _doubted(connection, asked, now, closed_by)
-    return {key: [one for one in those if one.suspect.key[0] in asked] for key, those in found.items()}
+async def _those_looked_into(connection: Any, orders: Any, now: Any, closed_by: Any) -> Any:
+    attempts = await _doubted(connection, orders, now, closed_by)
+    return {key: [one for one in those if one.suspect.key[0] in orders] for key, those in attempts.items()}
 
 
 def _first_that_fits(suspect: Any, owners: Any, complete: bool) -> Any:

@@ -70,7 +70,7 @@ class Operator:
     def pay(self, customer: int, amount: int, *, again: bool = False) -> None:
         """Books a payment; ``again``: then tells the same one twice."""
         self._payments += 1
-        for told in range(2 if again else 1):
+        for turn in range(2 if again else 1):
             booked = drive(
                 money.top_up(
                     self._connection(),
@@ -80,7 +80,7 @@ class Operator:
                     acting(self._world.clock(), "operator"),
                 )
             )
-            if booked.fresh != (told == 0):
+            if booked.fresh != (turn == 0):
                 raise Broken("L5", f"payment {self._payments} is booked twice")
 
     def _move(self, dice: Rng, customer: int) -> None:
@@ -176,9 +176,9 @@ class Operator:
         if (row.order, row.run, row.attempt) not in world.store.evidence_of:
             raise Broken("O13", f"order {row.order} run {row.run} is unsure, and was not looked into", [row.order])
         world.met(LEFT_UNSURE, world.providers[attempt.provider - 1].habit)
-        found = self._found(attempt.provider, world.store.orders[row.order].link)
-        free = [order for order in found if (attempt.provider, str(order.id)) not in world.store.provider_orders]
-        if len(free) < len(found) and self._is_anothers(attempt.provider, found):
+        sought = self._found(attempt.provider, world.store.orders[row.order].link)
+        free = [order for order in sought if (attempt.provider, str(order.id)) not in world.store.provider_orders]
+        if len(free) < len(sought) and self._is_anothers(attempt.provider, sought):
             self.left_unsure.add((row.order, row.run))
             return
         outcome: SendOutcome = Declined("not in the provider's book")
@@ -197,10 +197,10 @@ class Operator:
     def _found(self, provider: int, link: str) -> list[BookOrder]:
         return [order for order in self._world.providers[provider - 1].book.values() if order.link == link]
 
-    def _is_anothers(self, provider: int, found: list[BookOrder]) -> bool:
+    def _is_anothers(self, provider: int, sought: list[BookOrder]) -> bool:
         store = self._world.store
-        holders = [store.provider_orders.get((provider, str(order.id))) for order in found]
-        links = zip(holders, found, strict=True)
+        holders = [store.provider_orders.get((provider, str(order.id))) for order in sought]
+        links = zip(holders, sought, strict=True)
         return any(held is not None and store.orders[held.order].link != order.link for held, order in links)
 
     def _claim(self, row: DeliveryRow) -> DeliveryClaim:

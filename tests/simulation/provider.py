@@ -298,8 +298,8 @@ class Caller(PanelClient):
             case requests.GetStatus(orders=ids):
                 return _statuses(provider, ids.numbers, dice) if ids.many else _status(provider, ids.numbers[0], dice)
             case requests.RequestRefills(orders=ids):
-                told = _refilled(provider, ids.numbers)
-                return msgspec.json.encode(told if ids.many else {"refill": told[0]["refill"]})
+                refills = _refilled(provider, ids.numbers)
+                return msgspec.json.encode(refills if ids.many else {"refill": refills[0]["refill"]})
             case requests.GetRefillStatus(refills=ids):
                 states = _refill_statuses(provider, ids.numbers)
                 return msgspec.json.encode(states if ids.many else {"status": states[0]["status"]})
@@ -417,24 +417,24 @@ def _lines(provider: Provider, order: BookOrder, dice: Rng | None) -> list[bytes
         words = b"Try again later" if state == "unknown" else b"Incorrect order ID"
         return [b'{"error":"%b"}' % words]
     spelt = SPELT[moment.status][order.id % len(SPELT[moment.status])]
-    said: dict[str, Any] = {"charge": provider.charge(order, moment), "start_count": "7", "status": spelt}
-    said["remains"] = str(moment.remains)
+    fields: dict[str, Any] = {"charge": provider.charge(order, moment), "start_count": "7", "status": spelt}
+    fields["remains"] = str(moment.remains)
     status, remains = moment.status, moment.remains if 0 <= moment.remains <= order.quantity else None
     match lie:
         case Lie.TOO_MUCH:
-            said["remains"], remains = order.quantity * FAR_TOO_MUCH, None
+            fields["remains"], remains = order.quantity * FAR_TOO_MUCH, None
         case Lie.NEGATIVE:
-            said["remains"], remains = "-5", None
+            fields["remains"], remains = "-5", None
         case Lie.NO_REMAINS:
-            said["remains"], remains = None, None
+            fields["remains"], remains = None, None
         case Lie.UNKNOWN_WORD:
-            return [msgspec.json.encode(said | {"status": "Teapot"})]
+            return [msgspec.json.encode(fields | {"status": "Teapot"})]
         case Lie.MISSPELT if moment.status is OrderStatus.CANCELED:
-            said["status"] = "Cancelled"
+            fields["status"] = "Cancelled"
         case Lie.TWICE if moment.status is not OrderStatus.COMPLETED:
-            return [msgspec.json.encode(said), msgspec.json.encode(said | {"status": "Completed", "remains": "0"})]
+            return [msgspec.json.encode(fields), msgspec.json.encode(fields | {"status": "Completed", "remains": "0"})]
     order.said.append(Said(provider.world.database_now(), status, remains))
-    return [msgspec.json.encode(said)]
+    return [msgspec.json.encode(fields)]
 
 
 def _refilled(provider: Provider, numbers: Sequence[int]) -> list[dict[str, Any]]:
@@ -460,12 +460,12 @@ _REFILL_WORDS = {
 
 
 def _refill_statuses(provider: Provider, numbers: Sequence[int]) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for number in numbers:
         refill = provider.refills[number]
         age_s = (provider.world.now - refill.asked).total_seconds()
-        told.append({"refill": number, "status": _REFILL_WORDS[behaviour.refill_at(refill.order.plan, age_s)]})
-    return told
+        lines.append({"refill": number, "status": _REFILL_WORDS[behaviour.refill_at(refill.order.plan, age_s)]})
+    return lines
 
 
 def _canceled(provider: Provider, numbers: Sequence[int], dice: Rng | None) -> bytes:

@@ -152,8 +152,8 @@ class FakeBatcher(Generic[Ask, Answer]):
         await Pause("lane", waits_for=entry)
         if not entry.taken:
             taken, self._queue = self._queue, []
-            for one in taken:
-                one.taken = True
+            for item in taken:
+                item.taken = True
             await self._serve(taken)
         if entry.error is not None:
             raise entry.error

@@ -68,16 +68,16 @@ def shrink(finding: Finding, mutation: str | None = None, within_s: float = SHRI
     until = time.monotonic() + within_s
     with planted(named(mutation)):
         skip: set[int] = set()
-        kept = list(range(1, finding.event + 1))
-        size = len(kept) // 2
+        events = list(range(1, finding.event + 1))
+        size = len(events) // 2
         while size and time.monotonic() < until:
             at = 0
-            while at < len(kept) and time.monotonic() < until:
-                piece = kept[at : at + size]
-                found = _run(World(finding.seed), finding.event, skip.union(piece)).finding
-                if found is not None and found.check == finding.check:
+            while at < len(events) and time.monotonic() < until:
+                piece = events[at : at + size]
+                smaller = _run(World(finding.seed), finding.event, skip.union(piece)).finding
+                if smaller is not None and smaller.check == finding.check:
                     skip.update(piece)
-                    del kept[at : at + size]
+                    del events[at : at + size]
                 else:
                     at += size
             size //= 2
@@ -85,4 +85,4 @@ def shrink(finding: Finding, mutation: str | None = None, within_s: float = SHRI
         last = _run(world, finding.event, skip).finding or finding
     concerned = set(last.orders)
     trace = [one for one in world.trace or () if not concerned or concerned & set(one.orders)]
-    return Shrunk(last, kept, trace)
+    return Shrunk(last, events, trace)

@@ -88,8 +88,8 @@ class Lister(PanelClient):
     def _line(self, number: int, dice: Rng) -> dict[str, object]:
         if number in self.quantities:
             status = dice.one_of(("Pending", "In progress", "Completed"))
-            told = {"quantity": str(self.quantities[number])} if dice.once_in(3) else {}
-            return {"status": status, "remains": str(self.quantities[number]), "charge": "0.01", **told}
+            fields = {"quantity": str(self.quantities[number])} if dice.once_in(3) else {}
+            return {"status": status, "remains": str(self.quantities[number]), "charge": "0.01", **fields}
         listed = list(self.listed.get(number, ()))
         if listed and dice.once_in(6):
             listed.remove(dice.one_of(listed))
@@ -103,10 +103,10 @@ class Watchers(ProviderRegistry):
 
     async def call_each(self, items: Sequence[Any], call: Any, heard: Any) -> None:
         try:
-            said = await call(self._lister, items) if items else []
+            reports = await call(self._lister, items) if items else []
         except NoAnswer:
             return
-        await heard(items, list(zip(items, said, strict=True)))
+        await heard(items, list(zip(items, reports, strict=True)))
 
 
 class Scenario:
@@ -177,10 +177,13 @@ class Scenario:
             self.lister.publish(1 + dice.below(SUBSCRIPTIONS), dice)
 
     def _watch(self, change: Change) -> None:
-        for one in change.transfers:
-            ways = [[one.customer if side == "customer" else side for side in way] for way in MOVES[one.kind.value]]
-            if [one.debit, one.credit] not in ways:
-                raise Broken("L7", f"{one} is between other accounts than its kind is for")
+        for transfer in change.transfers:
+            ways = [
+                [transfer.customer if side == "customer" else side for side in way]
+                for way in MOVES[transfer.kind.value]
+            ]
+            if [transfer.debit, transfer.credit] not in ways:
+                raise Broken("L7", f"{transfer} is between other accounts than its kind is for")
         for customer in self.store.customers.values():
             if customer.balance < 0:
                 raise Broken("L4", f"customer {customer.id} has {customer.balance}")
@@ -229,8 +232,8 @@ def hunted(seeds: Sequence[int], mutation: Mutation | None) -> Broken | None:
 _decide = rules._decide
 
 
-def _decided_alone(subscription: Any, order: str, said: Any, available: int, taken: Any) -> Any:
-    return _decide(subscription, order, said, available, frozenset())
+def _decided_alone(subscription: Any, order: str, report: Any, available: int, taken: Any) -> Any:
+    return _decide(subscription, order, report, available, frozenset())
 
 
 MUTATIONS: Sequence[Mutation] = (

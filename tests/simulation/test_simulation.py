@@ -48,18 +48,18 @@ def test_a_bug_that_panels_have_had_is_caught(mutation):
 
 
 def test_a_failure_is_shrunk_to_the_events_that_are_enough():
-    found = shrink.run(0, 2_000, "refunded twice").finding
-    assert found is not None
-    shrunk = shrink.shrink(found, "refunded twice", within_s=20)
+    result = shrink.run(0, 2_000, "refunded twice").finding
+    assert result is not None
+    shrunk = shrink.shrink(result, "refunded twice", within_s=20)
     assert ("P3", True) == (shrunk.finding.check, len(shrunk.kept) < 60)
     assert shrunk.trace
     assert all(set(one.orders) & set(shrunk.finding.orders) for one in shrunk.trace)
 
 
 def test_a_failure_is_shown_with_the_command_that_replays_it(monkeypatch, capsys):
-    asked = ["simulation", "--seed", "0", "--events", "1500", "--mutation", "refunded twice"]
-    monkeypatch.setattr("sys.argv", asked)
+    requests = ["simulation", "--seed", "0", "--events", "1500", "--mutation", "refunded twice"]
+    monkeypatch.setattr("sys.argv", requests)
     assert 1 == main()
-    said = capsys.readouterr().out
-    assert said.startswith("P3 seed 0")
-    assert said.endswith("Again: python -m tests.simulation --seed 0 --events 1500 --mutation 'refunded twice'\n")
+    output = capsys.readouterr().out
+    assert output.startswith("P3 seed 0")
+    assert output.endswith("Again: python -m tests.simulation --seed 0 --events 1500 --mutation 'refunded twice'\n")

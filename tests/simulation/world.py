@@ -65,9 +65,9 @@ tangled with everything else."""
 
 def _service(number: int, rate: str, **other: Any) -> Service:
     kind = ServiceType.PACKAGE if number == people.PACKAGE else ServiceType.DEFAULT
-    told = {"min": 1 if number == people.PACKAGE else 10, "max": 1 if number == people.PACKAGE else 10_000} | other
-    told |= {"delivery_method": DeliveryMethod.SOFTWARE_SERVICE}
-    return Service(ServiceId(number), f"Service {number}", kind, "Simulated", Decimal(rate), **told)
+    fields = {"min": 1 if number == people.PACKAGE else 10, "max": 1 if number == people.PACKAGE else 10_000} | other
+    fields |= {"delivery_method": DeliveryMethod.SOFTWARE_SERVICE}
+    return Service(ServiceId(number), f"Service {number}", kind, "Simulated", Decimal(rate), **fields)
 
 
 SERVICES = (
@@ -229,9 +229,9 @@ class World(Surroundings):
                 names = [name for name in row.__struct_fields__ if getattr(row, name) != getattr(before, name)]
                 says = ", ".join(f"{name} {getattr(before, name)} → {getattr(row, name)}" for name in names)
                 self.note(f"run {row.run}: {says}".replace("2026-03-01 ", "").replace("+00:00", ""), [row.order])
-        for one in change.transfers:
-            if one.order is not None:
-                self.note(f"{one.kind.value} {one.sequence}: {one.amount}", [one.order])
+        for transfer in change.transfers:
+            if transfer.order is not None:
+                self.note(f"{transfer.kind.value} {transfer.sequence}: {transfer.amount}", [transfer.order])
 
     # Running.
 

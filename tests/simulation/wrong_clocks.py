@@ -47,7 +47,7 @@ def _as_written(steps: Any, suspect: Any, patience: Any) -> Any:
     return suspect
 
 
-def _never(*told: Any) -> bool:
+def _never(*arguments: Any) -> bool:
     return False
 
 

@@ -15,10 +15,11 @@ def test_an_answer_is_read_as_it_was_written(answer):
 
 
 @pytest.mark.parametrize(
-    "kept", ["not sent: no route to host", '{"fault":"of another release"}', '{"fault":[]}', '{"fault":', '{"order":7}']
+    "stored",
+    ["not sent: no route to host", '{"fault":"of another release"}', '{"fault":[]}', '{"fault":', '{"order":7}'],
 )
-def test_what_is_no_fault_that_is_known_stays_the_text_that_it_is(kept):
-    assert kept == call_faults.decode(kept)
+def test_what_is_no_fault_that_is_known_stays_the_text_that_it_is(stored):
+    assert stored == call_faults.decode(stored)
 
 
 def test_words_of_a_provider_never_pass_for_a_fault():
@@ -38,6 +39,6 @@ def test_a_doubt_is_read_as_it_was_written(doubt):
     assert doubt == list_doubts.decode(list_doubts.encode(doubt))
 
 
-@pytest.mark.parametrize("kept", ["", "its price list is empty", "7", '{"code":"of another release"}'])
-def test_why_a_list_was_not_taken_over_stays_as_older_releases_told_it(kept):
-    assert kept == list_doubts.decode(kept)
+@pytest.mark.parametrize("stored", ["", "its price list is empty", "7", '{"code":"of another release"}'])
+def test_why_a_list_was_not_taken_over_stays_as_older_releases_told_it(stored):
+    assert stored == list_doubts.decode(stored)

@@ -88,29 +88,29 @@ async def test_after_a_failover_the_first_read_and_the_first_order_succeed(api, 
 
 
 async def test_a_read_whose_connection_breaks_under_it_is_made_once_more(line, server):
-    asked = []
+    requests = []
 
     async def ask(connection):
-        asked.append(await number(line))
-        if len(asked) == 1:
+        requests.append(await number(line))
+        if len(requests) == 1:
             await end_backends(server, "opensmm")
         return await (await connection.execute("select 7")).fetchone()
 
     assert (7,) == await transactions.read(line, ask)
-    assert 2 == len(set(asked))
+    assert 2 == len(set(requests))
 
 
 async def test_a_read_that_takes_too_long_is_not_made_again(line):
-    asked = []
+    requests = []
 
     async def ask(connection):
-        asked.append(1)
+        requests.append(1)
         await connection.execute("set statement_timeout = 1")
         await connection.execute("select pg_sleep(60)")
 
     with pytest.raises(Unavailable):
         await transactions.read(line, ask)
-    assert [1] == asked
+    assert [1] == requests
 
 
 async def test_a_standby_is_no_database_to_work_with(database):
@@ -133,16 +133,16 @@ async def test_while_the_database_is_away_a_line_refuses_at_once(database):
 async def test_a_connection_waits_for_locks_and_statements_only_so_long(line):
     connection = await line.get()
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "jit", "synchronous_commit")
-    told = [await (await connection.execute(f"show {name}")).fetchone() for name in names]
-    assert [("4s",), ("15s",), ("1min",), ("off",), ("on",)] == told
+    rows = [await (await connection.execute(f"show {name}")).fetchone() for name in names]
+    assert [("4s",), ("15s",), ("1min",), ("off",), ("on",)] == rows
 
 
 async def test_options_of_the_url_win(database):
     url = database.app_url + "&options=-c%20lock_timeout%3D7s"
     connection = await connect(url)
-    told = [await (await connection.execute(f"show {name}")).fetchone() for name in ("lock_timeout", "jit")]
+    rows = [await (await connection.execute(f"show {name}")).fetchone() for name in ("lock_timeout", "jit")]
     await connection.close()
-    assert [("7s",), ("off",)] == told
+    assert [("7s",), ("off",)] == rows
 
 
 async def test_a_cancelled_task_closes_its_connection_and_cancels_no_statement(line, conn):

@@ -10,8 +10,8 @@ from opensmm.store.customer_lists import CustomerFilter
 
 
 async def every(conn, wanted=customer_lists.EVERY_CUSTOMER):
-    found = await walk(lambda place: customer_lists.list_customers(conn, place, wanted), Keyset(size=2))
-    return [row for page in found for row in page.rows]
+    pages = await walk(lambda place: customer_lists.list_customers(conn, place, wanted), Keyset(size=2))
+    return [row for page in pages for row in page.rows]
 
 
 async def test_the_list_tells_money_keys_and_the_newest_order(honest, ann):
@@ -22,8 +22,8 @@ async def test_the_list_tells_money_keys_and_the_newest_order(honest, ann):
     ((newest, at),) = await fetch(
         honest, "select id, created from orders where customer_id = %s order by id desc limit 1", ann.id
     )
-    told = (row.balance, row.overdrawn, row.suspended, row.price_list, row.keys, row.newest_order, row.ordered)
-    assert (await balance(honest, ann.id), 0, False, 1, 1, newest, at) == told
+    fields = (row.balance, row.overdrawn, row.suspended, row.price_list, row.keys, row.newest_order, row.ordered)
+    assert (await balance(honest, ann.id), 0, False, 1, 1, newest, at) == fields
     await honest.execute("update api_key set revoked = now() where customer_id = %s", [ann.id])
     assert {0} == {row.keys for row in await every(honest) if row.id == ann.id}
     without = [row for row in rows if row.newest_order is None]

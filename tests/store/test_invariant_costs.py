@@ -48,9 +48,9 @@ async def test_a_check_of_the_whole_books_takes_each_row_up_a_few_times(unknown)
     most = {}
     async with invariants.snapshot(unknown):
         for check in INVARIANTS:
-            told = {"first": ALL.first, "last": ALL.last}
+            fields = {"first": ALL.first, "last": ALL.last}
             ((plan,),) = await (
-                await unknown.execute(f"explain (analyze, timing off, format json) {check.broken}", told)
+                await unknown.execute(f"explain (analyze, timing off, format json) {check.broken}", fields)
             ).fetchall()
             most[check.name] = looked_at(plan[0]["Plan"])
     assert {} == {name: rows for name, rows in most.items() if rows > ROWS_OF_ALL_TABLES}

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from psycopg.types.json import Json
-from tests.breaking import found, without_constraints
+from tests.breaking import find_broken, without_constraints
 from tests.store.test_invariants import BREAKS
 
 from opensmm.domain.invariants import InvariantCode
@@ -37,10 +37,10 @@ async def test_what_the_parts_find_is_what_the_whole_finds(honest, owner):
         for statement in BREAKS[check.name]:
             async with owner.transaction(force_rollback=True):
                 await owner.execute(statement)
-                whole = Counter(await found(owner, check))
+                whole = Counter(await find_broken(owner, check))
                 parts = Counter[str]()
                 for part in PARTS:
-                    parts.update(await found(owner, check, part))
+                    parts.update(await find_broken(owner, check, part))
                 assert whole == parts, statement
 
 

@@ -25,8 +25,8 @@ insert into transfer (debit, credit, amount, kind, customer_id, order_id, create
 
 async def whole(conn, customer, wanted=ledger.EVERYTHING, size=7):
     """All rows of a statement, page by page, and how many pages there were."""
-    found = await walk(lambda place: ledger.statement(conn, customer, place, wanted), Keyset(size=size))
-    return [row for one in found for row in one.rows], len(found)
+    pages = await walk(lambda place: ledger.statement(conn, customer, place, wanted), Keyset(size=size))
+    return [row for one in pages for row in one.rows], len(pages)
 
 
 async def told_by_transfers(conn, customer):
@@ -46,8 +46,8 @@ async def told_by_transfers(conn, customer):
 
 async def test_a_statement_tells_every_movement_and_the_balance_after_it(honest, ann):
     rows, _ = await whole(honest, ann.id)
-    told = await told_by_transfers(honest, ann.id)
-    assert told == [(row.id, row.amount, row.balance) for row in rows]
+    expected = await told_by_transfers(honest, ann.id)
+    assert expected == [(row.id, row.amount, row.balance) for row in rows]
     assert await balance(honest, ann.id) == rows[0].balance
     assert {"topup", "charge", "refund"} == {row.kind for row in rows}
     assert TransferKind.COST not in {row.kind for row in rows}, "what the house pays is not the customer's"

@@ -34,16 +34,16 @@ def add(stocked, now):
     """Keeps a delivery whose times are so many seconds ago, or ahead where below 0."""
     numbers = iter(range(1, 1000))
 
-    async def one(state, attempt=0, **told):
+    async def add_delivery(state, attempt=0, **ages):
         order = next(numbers)
-        times = {name: now - timedelta(seconds=age) for name, age in told.items()}
+        times = {name: now - timedelta(seconds=age) for name, age in ages.items()}
         named = {"order_id": order, "run": 1, "service_id": DEFAULT, "quantity": 100, "state": state}
         columns = named | {"attempt": attempt} | times
         marks = ", ".join(["%s"] * len(columns))
         await stocked.execute(f"insert into delivery ({', '.join(columns)}) values ({marks})", list(columns.values()))
         return order
 
-    return one
+    return add_delivery
 
 
 async def test_a_panel_without_orders_has_nothing_waiting(stocked, now):
@@ -206,14 +206,14 @@ async def test_balances_are_told_of_the_newest_however_old_and_of_the_day_before
         "insert into provider (name, kind, currency) values ('A', 'panel', 'USD'), ('B', 'panel', 'USD')"
     )
     ages_h = {1: (1, 24, 25, 26), 2: (170, 190, 200)}
-    told = {
+    wanted = {
         ProviderId(one): [BalanceReading(now - timedelta(hours=age), Decimal(age)) for age in ages_h[one]]
         for one in ages_h
     }
-    await providers.keep_balances(stocked, [(one, reading) for one, readings in told.items() for reading in readings])
+    await providers.keep_balances(stocked, [(one, reading) for one, readings in wanted.items() for reading in readings])
     expected = {1: [25, 24, 1], 2: [190, 170]}
-    found = await providers.readings(stocked)
-    assert expected == {one: [int(reading.balance) for reading in readings] for one, readings in found.items()}
+    by_provider = await providers.readings(stocked)
+    assert expected == {one: [int(reading.balance) for reading in readings] for one, readings in by_provider.items()}
 
 
 async def test_services_that_are_not_sold_as_they_stand_are_named(stocked, now):

@@ -10,22 +10,22 @@ DRIP_FEED = 4
 
 
 async def history(conn, order):
-    found = await order_events.read_history(conn, OrderId(order))
-    assert found is not None
-    return found
+    events = await order_events.read_history(conn, OrderId(order))
+    assert events is not None
+    return events
 
 
 async def kinds(conn, order):
-    found = await history(conn, order)
-    return [event.kind for event in found.events], found.whole
+    story = await history(conn, order)
+    return [event.kind for event in story.events], story.whole
 
 
 async def test_every_order_has_its_events_in_the_order_of_their_times(honest):
     for (order,) in await fetch(honest, "select id from orders"):
-        found = await history(honest, order)
-        assert found.whole
-        assert [event.at for event in found.events] == sorted(event.at for event in found.events)
-        assert {EventCode.PLACED, EventCode.PLACED_IN_RUNS, EventCode.SUBSCRIBED} & {e.kind for e in found.events}
+        story = await history(honest, order)
+        assert story.whole
+        assert [event.at for event in story.events] == sorted(event.at for event in story.events)
+        assert {EventCode.PLACED, EventCode.PLACED_IN_RUNS, EventCode.SUBSCRIBED} & {e.kind for e in story.events}
     assert await order_events.read_history(honest, OrderId(99)) is None
 
 

@@ -24,13 +24,13 @@ insert into orders (customer_id, service_id, link, quantity, rate, packaged, cha
 
 
 async def own(conn, customer, wanted=order_lists.EVERY_ORDER, size=3):
-    found = await walk(lambda place: order_lists.own_list(conn, customer, place, USD, wanted), Keyset(size=size))
-    return [row for page in found for row in page.rows]
+    pages = await walk(lambda place: order_lists.own_list(conn, customer, place, USD, wanted), Keyset(size=size))
+    return [row for page in pages for row in page.rows]
 
 
 async def panel(conn, wanted=order_lists.EVERY_ORDER, size=3):
-    found = await walk(lambda place: order_lists.panel_list(conn, place, USD, wanted), Keyset(size=size))
-    return [row for page in found for row in page.rows]
+    pages = await walk(lambda place: order_lists.panel_list(conn, place, USD, wanted), Keyset(size=size))
+    return [row for page in pages for row in page.rows]
 
 
 def numbers(rows):
@@ -41,8 +41,8 @@ async def test_a_customers_list_has_all_of_its_orders_as_status_tells_them(hones
     rows = await own(honest, ann.id)
     ids = [number for (number,) in await fetch(honest, "select id from orders where customer_id = %s", ann.id)]
     assert sorted(ids, reverse=True) == numbers(rows)
-    told = await views(honest, ids, USD)
-    assert [told[row.view.order][1] for row in rows] == [row.view for row in rows]
+    expected = await views(honest, ids, USD)
+    assert [expected[row.view.order][1] for row in rows] == [row.view for row in rows]
     assert all(row.view.charge == row.charged - row.refunded for row in rows)
 
 

@@ -20,7 +20,7 @@ def owners(folder: Path) -> set[int]:
     return {path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
 
 
-def kept(data: Path) -> None:
+def leave_data(data: Path) -> None:
     """Leaves a data folder behind, with a table in it."""
     embedded = EmbeddedPostgres(data, SMALL)
     with psycopg.connect(embedded.start().owner) as conn:
@@ -28,7 +28,7 @@ def kept(data: Path) -> None:
     embedded.stop()
 
 
-def asked_again(data: Path) -> int:
+def read_again(data: Path) -> int:
     """Starts the server of a data folder and reads the table; returns the user that it runs as."""
     embedded = EmbeddedPostgres(data, SMALL)
     assert (42,) == ask(embedded.start().owner, "select value from kept")
@@ -45,30 +45,30 @@ def own(folder: Path, uid: int) -> None:
 @as_root
 @pytest.mark.parametrize("in_the_open", [False, True])
 def test_a_data_folder_that_root_copied_without_owners_works(data, open_folder, in_the_open):
-    kept(data)
+    leave_data(data)
     copy = (open_folder if in_the_open else data.parent) / "copy"
     open_folder.chmod(0o755)
     subprocess.run(["cp", "-r", str(data), str(copy)], check=True)
     assert {0} == owners(copy)
     user = os_users.server_user(copy / "postgres")
-    assert (user.pw_uid, {user.pw_uid}) == (asked_again(copy), owners(copy / "postgres"))
+    assert (user.pw_uid, {user.pw_uid}) == (read_again(copy), owners(copy / "postgres"))
     assert (0o700, 0) == (mode(copy / "postgres"), (copy / "passwords").stat().st_uid)
-    assert user.pw_uid == asked_again(copy)
+    assert user.pw_uid == read_again(copy)
 
 
 @as_root
 @pytest.mark.parametrize("uid", [54321, pwd.getpwnam("nobody").pw_uid])
 def test_the_number_of_another_machine_is_nobody_here(data, uid):
-    kept(data)
+    leave_data(data)
     own(data / "postgres", uid)
     ordinary = os_users.server_user(data / "nothing").pw_uid
-    assert (ordinary, {ordinary}) == (asked_again(data), owners(data / "postgres"))
+    assert (ordinary, {ordinary}) == (read_again(data), owners(data / "postgres"))
 
 
 @as_root
 @pytest.mark.parametrize("oddity", ["another owner", "a file that lies elsewhere too"])
 def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_path, oddity):
-    kept(data)
+    leave_data(data)
     own(data / "postgres", 0)
     odd = data / "postgres" / "odd"
     if oddity == "another owner":
@@ -88,7 +88,7 @@ def test_a_folder_that_holds_more_than_a_copy_would_is_left_as_it_is(data, tmp_p
 
 @as_root
 def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, open_folder):
-    kept(data)
+    leave_data(data)
     copy = open_folder / "my copy"
     open_folder.chmod(0o755)
     subprocess.run(["cp", "-r", str(data), str(copy)], check=True)
@@ -101,7 +101,7 @@ def test_a_plain_user_is_told_the_command_that_makes_a_copied_folder_his(data, o
 
     assert 0 == in_a_process_of(plain, work)
     own(copy, plain.pw_uid)
-    assert 0 == in_a_process_of(plain, lambda: asked_again(copy))
+    assert 0 == in_a_process_of(plain, lambda: read_again(copy))
 
 
 @as_root

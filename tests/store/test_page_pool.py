@@ -31,8 +31,8 @@ async def ask(connection, query="select 1"):
 async def test_no_connection_is_made_before_the_first_page_and_few_for_many(database, conn):
     async with opened(database) as pool:
         assert [] == await fetch(conn, PAGES)
-        said = await asyncio.gather(*(pool.read(lambda c: ask(c, "select pg_sleep(0.02), 7")) for _ in range(40)))
-        assert {7} == {rows[0][1] for rows in said}
+        answers = await asyncio.gather(*(pool.read(lambda c: ask(c, "select pg_sleep(0.02), 7")) for _ in range(40)))
+        assert {7} == {rows[0][1] for rows in answers}
         assert 1 <= len(await fetch(conn, PAGES)) <= POOL_SIZE
     await until(lambda: _none(conn))
 

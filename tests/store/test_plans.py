@@ -104,17 +104,17 @@ def as_array(values):
 
 def sent_parameters(now):
     """What tries came to, of orders that are being sent."""
-    told = [RECENT, [1] * 4, [1] * 4, [1] * 4, ["pending"] * 4, [0] * 4]
-    said = [["accepted"] * 4, ["7", "8", "9", "10"], ["{}"] * 4, [""] * 4]
-    return [*map(as_array, told), as_array([str(now)] * 4), *map(as_array, said), now, now]
+    results = [RECENT, [1] * 4, [1] * 4, [1] * 4, ["pending"] * 4, [0] * 4]
+    answers = [["accepted"] * 4, ["7", "8", "9", "10"], ["{}"] * 4, [""] * 4]
+    return [*map(as_array, results), as_array([str(now)] * 4), *map(as_array, answers), now, now]
 
 
 def told_parameters(now):
     """Answers to polls."""
-    told = [RECENT, [1] * 4, [1] * 4, ["in_progress"] * 4, [7] * 4, [50] * 4]
+    reports = [RECENT, [1] * 4, [1] * 4, ["in_progress"] * 4, [7] * 4, [50] * 4]
     paid = [["0.45"] * 4, ["USD"] * 4]
     times = as_array([str(now)] * 4)
-    return [*map(as_array, told), times, *map(as_array, paid), times, as_array([""] * 4), now, now, now]
+    return [*map(as_array, reports), times, *map(as_array, paid), times, as_array([""] * 4), now, now, now]
 
 
 HOT = {
@@ -294,25 +294,25 @@ def text_of(statement):
 
 def read_whole(lines):
     """The big tables that a plan reads from end to end."""
-    found = re.findall(r"Seq Scan on (\w+)", "\n".join(lines))
-    return sorted(set(found) & set(BIG_TABLES))
+    tables = re.findall(r"Seq Scan on (\w+)", "\n".join(lines))
+    return sorted(set(tables) & set(BIG_TABLES))
 
 
 async def test_the_hot_statements_find_their_rows_by_index(large):
     hot = HOT | {"placing: keep": (placing, "_KEEP", keep_parameters(len(SOME)))}
-    found = {
+    result = {
         (name, mode): await plan(large, text_of(getattr(module, which)), told, mode)
         for name, (module, which, told) in hot.items()
         for mode in ("custom", "generic")
     }
-    assert {} == {name: whole for name, lines in found.items() if (whole := read_whole(lines))}
+    assert {} == {name: whole for name, lines in result.items() if (whole := read_whole(lines))}
     for name in ("dispatch: claim", "progress: claim"):
-        text = "\n".join(found[name, "custom"])
+        text = "\n".join(result[name, "custom"])
         assert re.search(r"Index Scan using delivery_to_(send|poll)", text), text
     for mode in ("custom", "generic"):
-        text = "\n".join(found["dispatch: claim at each", mode])
+        text = "\n".join(result["dispatch: claim at each", mode])
         assert 1 == text.count("delivery_to_send"), "what is due is gone through once, however much it is: " + text
-    page = "\n".join(found["newest orders", "custom"])
+    page = "\n".join(result["newest orders", "custom"])
     assert ("orders_by_customer" in page, "Sort" in page) == (True, False), page
 
 
@@ -325,9 +325,9 @@ def sorted_before_limit(lines):
 
 
 async def test_pages_find_their_rows_by_index_and_in_order(large):
-    for name, (statements, told) in PAGES.items():
+    for name, (statements, values) in PAGES.items():
         for statement, mode in itertools.product(statements, ("custom", "generic")):
-            used = {key: value for key, value in told.items() if f"%({key})s" in statement}
+            used = {key: value for key, value in values.items() if f"%({key})s" in statement}
             lines = await plan(large, statement, used, mode)
             assert [] == read_whole(lines), f"{name}, {mode}:\n" + "\n".join(lines)
             if name in ("customers", "statement", "orders", "orders by customer", "orders of a customer"):
@@ -345,7 +345,7 @@ async def test_a_claim_drags_no_backlog_along_where_a_provider_has_room(large, d
     async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as owner:
         for statement in LONG.split(";"):
             await owner.execute(statement)
-        told = HOT["dispatch: claim at each"][2] | {"among": None, "providers": [1, 2], "rooms": [200, 150]}
-        cursor = await owner.execute(f"explain (analyze, buffers) {dispatch._CLAIM_AT_EACH}", told)
+        values = HOT["dispatch: claim at each"][2] | {"among": None, "providers": [1, 2], "rooms": [200, 150]}
+        cursor = await owner.execute(f"explain (analyze, buffers) {dispatch._CLAIM_AT_EACH}", values)
         lines = [line for (line,) in await cursor.fetchall()]
     assert [] == [line for line in lines if "Disk" in line or re.search(r"temp (read|written)", line)], lines

@@ -24,8 +24,8 @@ async def connection(database):
 
 async def prepared(connection):
     """The names of the statements that are prepared on a connection, without psycopg's own."""
-    found = await fetch(connection, "select name from pg_prepared_statements where name !~ '^_pg3'")
-    return [name for (name,) in found]
+    rows = await fetch(connection, "select name from pg_prepared_statements where name !~ '^_pg3'")
+    return [name for (name,) in rows]
 
 
 async def test_rows_come_in_the_types_of_their_columns_and_the_statement_is_prepared_once(connection):

@@ -22,27 +22,27 @@ async def test_tests_work_in_the_role_of_the_app(conn):
 
 
 async def test_every_table_has_its_line_of_grants(conn):
-    found = await fetch(
+    rows = await fetch(
         conn, "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
     )
-    assert set(grants.GRANTS) == {name for (name,) in found}
+    assert set(grants.GRANTS) == {name for (name,) in rows}
 
 
 @pytest.mark.parametrize("table", grants.GRANTS)
 async def test_the_app_may_do_exactly_what_is_granted(conn, table):
-    found = await fetch(
+    rows = await fetch(
         conn, "select p from unnest(%s::text[]) p where has_table_privilege(%s, p)", list(EVERY_PRIVILEGE), table
     )
-    assert set(grants.GRANTS[table]) == {privilege for (privilege,) in found}
+    assert set(grants.GRANTS[table]) == {privilege for (privilege,) in rows}
 
 
 async def test_the_app_may_mark_a_notice_as_dealt_with_and_change_nothing_else_of_evidence(conn):
-    found = await fetch(
+    rows = await fetch(
         conn,
         """select attname from pg_attribute where attrelid = 'evidence'::regclass and attnum > 0
            and has_column_privilege(attrelid, attname, 'update')""",
     )
-    assert [("dealt_with",)] == found
+    assert [("dealt_with",)] == rows
 
 
 FIXED = {

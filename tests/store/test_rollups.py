@@ -42,9 +42,9 @@ async def catch_up(conn):
 
 async def agree(conn):
     """The sums are those of the ledger and of the orders."""
-    (told,) = await fetch(conn, OF_LEDGER)
-    assert [told] == await fetch(conn, OF_SERVICES)
-    assert [told] == await fetch(conn, OF_CUSTOMERS)
+    (row,) = await fetch(conn, OF_LEDGER)
+    assert [row] == await fetch(conn, OF_SERVICES)
+    assert [row] == await fetch(conn, OF_CUSTOMERS)
     balances = await fetch(conn, "select id, balance from customer where balance <> 0 order by id")
     assert balances == await fetch(
         conn,
@@ -178,5 +178,5 @@ async def test_a_refund_by_hand_takes_from_the_profit_of_its_own_day(stocked, an
         await customers.transfer(stocked, [ledger.earn(ann.id, OrderId(1), 1, Money(100))], NOW - timedelta(days=2))
         await customers.transfer(stocked, [back], NOW)
     await catch_up(stocked)
-    told = dict(await rollups.report(stocked, ReportBy.DAY, LONG_AGO, TOMORROW))
-    assert {TODAY - timedelta(days=2): 100, TODAY: -40} == {day: sums.profit for day, sums in told.items()}
+    result = dict(await rollups.report(stocked, ReportBy.DAY, LONG_AGO, TOMORROW))
+    assert {TODAY - timedelta(days=2): 100, TODAY: -40} == {day: sums.profit for day, sums in result.items()}

@@ -81,13 +81,13 @@ async def insert(conn, table, row):
 
 @pytest.mark.parametrize("rate", ["0.90", "8", "0.0000001", "10.000"])
 async def test_a_rate_keeps_the_digits_that_were_typed(conn, rate):
-    kept = await insert(conn, "orders", order(rate=Decimal(rate)))
-    assert rate == format(kept["rate"], "f")
+    row = await insert(conn, "orders", order(rate=Decimal(rate)))
+    assert rate == format(row["rate"], "f")
 
 
 async def test_an_order_starts_open_and_unpaid_out(conn):
-    kept = await insert(conn, "orders", order())
-    assert ("open", 0, 0, None, 1) == tuple(kept[name] for name in ("state", "refunded", "earned", "ended", "runs"))
+    row = await insert(conn, "orders", order())
+    assert ("open", 0, 0, None, 1) == tuple(row[name] for name in ("state", "refunded", "earned", "ended", "runs"))
 
 
 async def test_an_order_may_be_given_an_id_by_whoever_moves_in(conn):
@@ -145,8 +145,8 @@ async def test_the_database_refuses_what_the_core_refuses(conn, make, table, cha
 
 async def test_a_balance_never_falls_below_the_credit_limit(conn):
     change = {"customer_id": 1, "amount": 500, "reference": "a", "at": NOW, "actor": "test", "reason": "why"}
-    told = await insert(conn, "credit_change", change)
-    row = {"name": "a", "created": NOW, "credit_limit": 500, "credit_change_id": told["id"]}
+    change_row = await insert(conn, "credit_change", change)
+    row = {"name": "a", "created": NOW, "credit_limit": 500, "credit_change_id": change_row["id"]}
     await insert(conn, "customer", row)
     await conn.execute("update customer set balance = -500")
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -200,13 +200,13 @@ async def test_top_ups_of_no_order_may_repeat(conn):
 
 
 async def test_details_and_audit_keep_json(conn):
-    kept = await insert(conn, "order_detail", {"order_id": 7, "details": Jsonb({"comments": ["one", "عربي"]})})
-    assert {"comments": ["one", "عربي"]} == kept["details"]
+    row = await insert(conn, "order_detail", {"order_id": 7, "details": Jsonb({"comments": ["one", "عربي"]})})
+    assert {"comments": ["one", "عربي"]} == row["details"]
 
 
 async def test_no_foreign_key_hangs_on_a_hot_table(conn):
-    found = await (
+    rows = await (
         await conn.execute("select conrelid::regclass::text from pg_constraint where contype = 'f'")
     ).fetchall()
     hot = {"orders", "order_detail", "delivery", "attempt", "transfer", "refill", "refill_task", "api_key"}
-    assert set() == hot & {table for (table,) in found}
+    assert set() == hot & {table for (table,) in rows}

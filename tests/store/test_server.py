@@ -70,19 +70,19 @@ async def test_the_panel_does_not_start_where_its_sessions_are_not_as_it_needs_t
 async def test_waiting_for_a_primary_says_why_once_and_goes_on_when_it_is_there(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
-    told: list[Unavailable] = []
+    faults: list[Unavailable] = []
     url = f"postgresql://nobody@127.0.0.1:{port}/none"
     with pytest.raises(Unavailable):
-        await starting.wait_for_primary(url, told.append, lambda: len(told) > 0)
-    assert 1 == len(told)
+        await starting.wait_for_primary(url, faults.append, lambda: len(faults) > 0)
+    assert 1 == len(faults)
 
 
 async def test_what_no_waiting_mends_is_told_at_once(database):
-    told: list[Unavailable] = []
+    faults: list[Unavailable] = []
     for wrong in (database.app_url.replace(database.name, "none"), database.app_url.replace(f"{APP}:", "nobody:")):
         with pytest.raises(Unavailable):
-            await starting.wait_for_primary(wrong, told.append, lambda: False)
-    assert [] == told
+            await starting.wait_for_primary(wrong, faults.append, lambda: False)
+    assert [] == faults
 
 
 def test_an_api_waits_for_a_primary_and_begins_when_there_is_one(tmp_path):
@@ -162,19 +162,21 @@ def pooled(database, folder, **settings):
             "SKIPPED: there is no pgbouncer here, so nothing was tested against one (apt-get install pgbouncer)"
         )
     parts = urlsplit(database.app_url)
-    asked = parse_qs(parts.query)
+    parameters = parse_qs(parts.query)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     users = folder / "users"
     roles = (urlsplit(url) for url in (database.app_url, database.owner_url))
     users.write_text("".join(f'"{role.username}" "{role.password}"\n' for role in roles))
-    told = {
+    fields = {
         "listen_addr": "127.0.0.1", "listen_port": port, "unix_socket_dir": "", "auth_type": "plain",
         "auth_file": users, "pool_mode": "transaction", "ignore_startup_parameters": "options,extra_float_digits",
     } | settings  # fmt: skip
-    lines = "".join(f"{name} = {value}\n" for name, value in told.items())
+    lines = "".join(f"{name} = {value}\n" for name, value in fields.items())
     config = folder / "pgbouncer.ini"
-    config.write_text(f"[databases]\n* = host={asked['host'][0]} port={asked['port'][0]}\n[pgbouncer]\n{lines}")
+    config.write_text(
+        f"[databases]\n* = host={parameters['host'][0]} port={parameters['port'][0]}\n[pgbouncer]\n{lines}"
+    )
     user = os_users.server_user(Path("/nonexistent"))
     folder.chmod(0o755)
     process = os_users.spawn([PGBOUNCER, "-q", str(config)], user, Path("/"), subprocess.DEVNULL)
@@ -238,8 +240,8 @@ def test_a_pooler_that_mixes_prepared_statements_up_is_told_of(database, place, 
 
 
 def _knows_prepared():
-    told = subprocess.run([str(PGBOUNCER), "--version"], capture_output=True, text=True).stdout.split()
-    return tuple(int(part) for part in told[1].split(".")[:2]) >= KNOWS_PREPARED
+    result = subprocess.run([str(PGBOUNCER), "--version"], capture_output=True, text=True).stdout.split()
+    return tuple(int(part) for part in result[1].split(".")[:2]) >= KNOWS_PREPARED
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])

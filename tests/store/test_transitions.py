@@ -69,8 +69,8 @@ def record(connection, state):
 
 
 def report(connection, state):
-    told = [PolledResult(order, 1, 1, state, None, 0, None, None, "", None) for order in NUMBERS.values()]
-    return lambda: polling.record(connection, told, now())
+    reports = [PolledResult(order, 1, 1, state, None, 0, None, None, "", None) for order in NUMBERS.values()]
+    return lambda: polling.record(connection, reports, now())
 
 
 def claim(connection, providers):

@@ -105,9 +105,9 @@ def test_ids_that_collide_but_for_zeros_are_named_and_stop_nothing(database, cap
         )
         keys = owner.execute("select provider_order_key from post where state <> 'taken'").fetchall()
         assert {None, "5"} == {key for (key,) in keys}
-    told = capsys.readouterr().out
-    assert 2 == told.count("two orders bear one id at their provider")
-    assert "7001" in told
+    output = capsys.readouterr().out
+    assert 2 == output.count("two orders bear one id at their provider")
+    assert "7001" in output
 
 
 def test_audit_rows_from_before_stay_as_they_were(database):
@@ -160,11 +160,11 @@ def test_v1_providers_from_before_take_what_they_took_and_health_names_the_verb(
         schema.migrate(database.owner_url, APP)
     with psycopg.connect(database.app_url, autocommit=True) as app:
         app.execute(add, ["Of the release before"])
-        kept = app.execute("select name, concurrency, adds_at_a_time from provider order by id").fetchall()
-        assert [("Old", 64, None), ("Of the release before", 64, None)] == kept
-    found = [one for one in asyncio.run(_findings(database.app_url)) if one.name.startswith("adds ")]
-    assert [(f"adds {name}", Level.WARNING, FindingCode.ADDS_NOT_DECIDED) for name, _, _ in reversed(kept)] == [
-        (one.name, one.level, one.code) for one in found
+        rows = app.execute("select name, concurrency, adds_at_a_time from provider order by id").fetchall()
+        assert [("Old", 64, None), ("Of the release before", 64, None)] == rows
+    result = [one for one in asyncio.run(_findings(database.app_url)) if one.name.startswith("adds ")]
+    assert [(f"adds {name}", Level.WARNING, FindingCode.ADDS_NOT_DECIDED) for name, _, _ in reversed(rows)] == [
+        (one.name, one.level, one.code) for one in result
     ]
 
 

@@ -35,11 +35,11 @@ def read(language):
 
 def entries(language):
     """(context, sources, translations) of each message."""
-    for one in read(language):
-        if one.id:
-            sources = one.id if isinstance(one.id, tuple) else (one.id,)
-            forms = one.string if isinstance(one.string, (tuple, list)) else (one.string,)
-            yield one.context, sources, forms
+    for entry in read(language):
+        if entry.id:
+            sources = entry.id if isinstance(entry.id, tuple) else (entry.id,)
+            forms = entry.string if isinstance(entry.string, (tuple, list)) else (entry.string,)
+            yield entry.context, sources, forms
 
 
 def placeholders(template):
@@ -60,9 +60,9 @@ def texts_of(translations):
 
 
 @given(st.dictionaries(st.tuples(st.none() | TEXTS, TEXTS), st.tuples(TEXTS | st.just(""), FORMS), max_size=8))
-def test_a_catalogue_is_compiled_as_the_library_for_them_does(found):
+def test_a_catalogue_is_compiled_as_the_library_for_them_does(language_entries):
     catalog = Catalog("ar", fuzzy=False)
-    for number, ((context, text), (translation, forms)) in enumerate(found.items()):
+    for number, ((context, text), (translation, forms)) in enumerate(language_entries.items()):
         plural = number % 2 == 1
         catalog.add((text, f"{text}s") if plural else text, tuple(forms) if plural else translation, context=context)
     po, mo = BytesIO(), BytesIO()

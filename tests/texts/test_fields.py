@@ -15,13 +15,13 @@ SERVICE = Service(ServiceId(1), "Likes", ServiceType.DEFAULT, "First", Decimal("
 
 
 def test_a_field_is_told_without_python_s_words():
-    told = {"has_key": True, "resting_until": None, "hours_left": None, "at": datetime(2026, 12, 1, tzinfo=UTC)}
+    fields = {"has_key": True, "resting_until": None, "hours_left": None, "at": datetime(2026, 12, 1, tzinfo=UTC)}
     assert [
         "has key: yes",
         "paused until: none",
         "balance lasts (hours): unknown",
         "at: 2026-12-01 00:00:00 UTC",
-    ] == ENGLISH.field_lines(told).splitlines()
+    ] == ENGLISH.field_lines(fields).splitlines()
     assert "drip-feed: no → yes" == ENGLISH.field_change("dripfeed", False, True)
     assert "calls per second: no limit" == ENGLISH.field_lines({"calls_per_second": 0})
     assert "margin (per cent): none: you set the prices" == ENGLISH.field_lines({"margin": None})

@@ -67,10 +67,10 @@ def placeholders(template):
 
 @pytest.mark.parametrize("catalogue", [FINDINGS, english.REFUSALS, english.EVENTS, english.STAGES, SETUP, OUTAGES])
 def test_the_words_for_one_have_the_placeholders_of_those_for_many_but_for_the_count(catalogue):
-    for told in catalogue.values():
-        if told.singular:
-            assert placeholders(told.says) - {"count"} == placeholders(told.singular) - {"count"}
-        whole = told.says + told.none + told.do + "".join(end for _, end in told.more)
+    for forms in catalogue.values():
+        if forms.singular:
+            assert placeholders(forms.says) - {"count"} == placeholders(forms.singular) - {"count"}
+        whole = forms.says + forms.none + forms.do + "".join(end for _, end in forms.more)
         assert all(name.isidentifier() for name in placeholders(whole))
 
 
@@ -119,15 +119,15 @@ def test_a_field_is_shown_as_a_person_reads_it(value, text):
 
 
 @pytest.mark.parametrize(
-    ("known", "says"),
+    ("unknown", "says"),
     [
         ({"remains": None, "start_count": None}, "last polled: pending"),
         ({"remains": 0, "start_count": None}, "last polled: pending, 0 of 9 remain"),
         ({"remains": 4, "start_count": 50}, "last polled: pending, 4 of 9 remain, start count 50"),
     ],
 )
-def test_of_what_is_not_known_a_sentence_says_nothing(known, says):
-    fields = {"state": DeliveryState.PENDING, "quantity": 9, **known}
+def test_of_what_is_not_known_a_sentence_says_nothing(unknown, says):
+    fields = {"state": DeliveryState.PENDING, "quantity": 9, **unknown}
     assert says == ENGLISH.event(EventCode.ASKED_AFTER, fields)
 
 
@@ -171,8 +171,8 @@ def test_what_was_asked_of_a_provider_is_told_with_the_conclusion(detail, says):
     ],
 )
 def test_a_run_and_a_try_are_named_where_there_are_several(runs, fields, before):
-    told = ENGLISH.event_with_run(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
-    assert told == f"{before}resolved: Far did not accept it"
+    text = ENGLISH.event_with_run(runs, EventCode.SETTLED_NOT_BOUGHT, fields | {"provider_name": "Far"})
+    assert text == f"{before}resolved: Far did not accept it"
 
 
 @pytest.mark.parametrize(

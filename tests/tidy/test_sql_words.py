@@ -55,10 +55,10 @@ def compared() -> Iterator[tuple[Path, str, str]]:
 
 
 def test_sql_compares_columns_with_words_that_they_may_hold():
-    found = list(compared())
-    assert len(found) > 100
+    pairs = list(compared())
+    assert len(pairs) > 100
     assert [] == [
-        (source.shown(path), column, word) for path, column, word in found if word not in COLUMNS[column] | {"{}"}
+        (source.shown(path), column, word) for path, column, word in pairs if word not in COLUMNS[column] | {"{}"}
     ]
 
 

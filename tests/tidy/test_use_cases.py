@@ -17,24 +17,24 @@ NOT_YET = frozenset[str]()
 
 def names_in(node: ast.AST) -> set[str]:
     """Names that a node uses, those behind a dot as ``module.name``."""
-    found = set()
+    names = set()
     for part in ast.walk(node):
         match part:
             case ast.Name(id=name):
-                found.add(name)
+                names.add(name)
             case ast.Attribute(value=ast.Name(id=module), attr=name):
-                found.add(f"{module}.{name}")
-    return found
+                names.add(f"{module}.{name}")
+    return names
 
 
 def imported(tree: ast.Module) -> dict[str, str]:
     """What each imported name stands for, as ``store module`` or ``store module.name``."""
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("opensmm.store"):
             folder = node.module.removeprefix("opensmm.store").removeprefix(".")
-            found |= {one.asname or one.name: f"{folder}.{one.name}" if folder else one.name for one in node.names}
-    return found
+            modules |= {one.asname or one.name: f"{folder}.{one.name}" if folder else one.name for one in node.names}
+    return modules
 
 
 def resolved(name: str, meanings: Mapping[str, str]) -> str:
@@ -59,8 +59,8 @@ def uses(path: Path, module: str) -> Iterator[tuple[str, set[str], bool]]:
 
 
 def targets(node: ast.stmt) -> list[ast.Name]:
-    found = [node.target] if isinstance(node, ast.AnnAssign) else node.targets if isinstance(node, ast.Assign) else []
-    return [one for one in found if isinstance(one, ast.Name)]
+    results = [node.target] if isinstance(node, ast.AnnAssign) else node.targets if isinstance(node, ast.Assign) else []
+    return [one for one in results if isinstance(one, ast.Name)]
 
 
 def texts_of(node: ast.AST) -> str:
@@ -72,15 +72,15 @@ def texts_of(node: ast.AST) -> str:
 def writers() -> set[str]:
     """The functions of ``store`` that write, themselves or through another."""
     used: dict[str, set[str]] = {}
-    found: set[str] = set()
+    writing: set[str] = set()
     for path in source.files("src/opensmm/store"):
         if not {"migrations", "models", "checks"} & set(path.parts):
             for name, names, writes in uses(path, path.stem):
                 used[name] = names
-                found |= {name} if writes else set()
-    while more := {name for name, names in used.items() if name not in found and names & found}:
-        found |= more
-    return found
+                writing |= {name} if writes else set()
+    while more := {name for name, names in used.items() if name not in writing and names & writing}:
+        writing |= more
+    return writing
 
 
 def astray(path: Path, writing: set[str]) -> Iterator[str]:
@@ -90,8 +90,8 @@ def astray(path: Path, writing: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "transaction":
             yield f"{source.shown(path)}:{node.lineno}: a transaction"
-    stored = {resolved(name, meanings) for name in names_in(tree) if name.partition(".")[0] in meanings}
-    for name in sorted(stored & writing):
+    called = {resolved(name, meanings) for name in names_in(tree) if name.partition(".")[0] in meanings}
+    for name in sorted(called & writing):
         yield f"{source.shown(path)}: {name}"
 
 
@@ -103,8 +103,8 @@ def test_a_verb_and_a_page_open_no_transaction_and_write_nothing():
     writing = writers()
     assert "catalogue.save_services" in writing
     assert "catalogue.services" not in writing
-    found = [one for path in presenters() if path.name not in NOT_YET for one in astray(path, writing)]
-    assert [] == found
+    places = [one for path in presenters() if path.name not in NOT_YET for one in astray(path, writing)]
+    assert [] == places
 
 
 def test_the_files_that_have_yet_to_be_done_still_write():

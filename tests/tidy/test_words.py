@@ -87,8 +87,8 @@ def is_prose(text: str, path: Path) -> bool:
 
 
 def files() -> list[Path]:
-    found = [path for floor in BELOW for path in source.files(f"src/opensmm/{floor}")]
-    return [path for path in found if path.name not in VOCABULARIES and not {"migrations", "models"} & set(path.parts)]
+    paths = [path for floor in BELOW for path in source.files(f"src/opensmm/{floor}")]
+    return [path for path in paths if path.name not in VOCABULARIES and not {"migrations", "models"} & set(path.parts)]
 
 
 def short(path: Path) -> str:
@@ -96,13 +96,13 @@ def short(path: Path) -> str:
 
 
 def test_no_sentence_is_made_below_the_texts():
-    found = [
+    places = [
         f"{short(path)}:{line}: {text}"
         for path in files()
         if short(path) not in NOT_YET
         for line, text in sentences(path)
     ]
-    assert [] == found
+    assert [] == places
 
 
 def test_the_files_that_have_yet_to_be_done_still_make_sentences():

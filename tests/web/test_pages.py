@@ -51,8 +51,8 @@ async def get(pages: Pages, path: str, method: str = "GET", scheme: str = "http"
         sent.append(message)
 
     await pages({**scope, "headers": raw, "server": ("10.0.0.7", 8765)}, nothing, send)
-    told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Got(sent[0]["status"], told, sent[1]["body"])
+    decoded = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Got(sent[0]["status"], decoded, sent[1]["body"])
 
 
 def plain(page: str) -> str:

@@ -57,7 +57,7 @@ def test_a_notice_that_holds_no_acceptance_is_looked_behind(before):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         '"order":5,"order":6',
         '"order":null,"order":6',
@@ -83,13 +83,13 @@ def test_a_notice_that_holds_no_acceptance_is_looked_behind(before):
     ],
 )
 @pytest.mark.parametrize("words", ["Incorrect", "Bad link", "Too many requests"])
-def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words):
-    assert isinstance(provider_answers.read_order(f'{{{said},"error":"{words}"}}'.encode()), Unsure)
-    assert isinstance(provider_answers.read_order(f'{{"error":"{words}",{said}}}'.encode()), Unsure)
+def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(answer, words):
+    assert isinstance(provider_answers.read_order(f'{{{answer},"error":"{words}"}}'.encode()), Unsure)
+    assert isinstance(provider_answers.read_order(f'{{"error":"{words}",{answer}}}'.encode()), Unsure)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         '"order":null',
         '"order":false',
@@ -100,10 +100,10 @@ def test_words_of_refusal_beside_what_may_be_an_order_prove_nothing(said, words)
         '"status":"error","message":"no","link":"https://example.com/me","quantity":100',
     ],
 )
-def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(said):
-    assert Declined("Bad link") == provider_answers.read_order(f'{{{said},"error":"Bad link"}}'.encode())
+def test_what_cannot_be_an_order_takes_nothing_from_a_refusal(answer):
+    assert Declined("Bad link") == provider_answers.read_order(f'{{{answer},"error":"Bad link"}}'.encode())
     put_off = Deferred(CallFault(CallCode.PUT_OFF, {"words": "slow down"}), "slow down")
-    assert put_off == provider_answers.read_order(f'{{{said},"error":"slow down"}}'.encode())
+    assert put_off == provider_answers.read_order(f'{{{answer},"error":"slow down"}}'.encode())
 
 
 def test_a_refusal_may_name_the_field_it_is_about():

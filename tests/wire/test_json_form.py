@@ -42,10 +42,10 @@ DECODER = json.JSONDecoder(object_pairs_hook=members, parse_int=str, parse_float
 def decoded(body: bytes) -> Fields | None:
     """What a decoder makes of it that builds the whole value."""
     try:
-        found = DECODER.decode(body.decode())
+        fields = DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return fields if isinstance(fields, dict) else None
 
 
 def read(body: bytes) -> Fields | None:
@@ -70,9 +70,9 @@ def bodies(draw: st.DrawFn) -> bytes:
     pairs = draw(st.lists(st.tuples(NAMES, VALUES), max_size=4))
     blank = draw(st.sampled_from(["", " ", "\n\t", "\x0b"]))
     ascii_only = draw(st.booleans())
-    said = [json.dumps(n, ensure_ascii=ascii_only) + blank + ":" + json.dumps(v, ensure_ascii=ascii_only, indent=draw(
+    parts = [json.dumps(n, ensure_ascii=ascii_only) + blank + ":" + json.dumps(v, ensure_ascii=ascii_only, indent=draw(
         st.sampled_from([None, 1]))) for n, v in pairs]  # fmt: skip
-    text = "{" + blank + ("," + blank).join(said) + "}" + blank
+    text = "{" + blank + ("," + blank).join(parts) + "}" + blank
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(text) - 1))
         text = (

@@ -11,7 +11,7 @@ from opensmm.wire.provider_answers import read_look_ups
 UNKNOWN = NotOurs("Incorrect order ID")
 
 
-def told(body, *numbers):
+def read_bodies(body, *numbers):
     return [one.status if isinstance(one, StatusReport) else one for one in read_look_ups(many_ids(numbers), body)]
 
 
@@ -25,7 +25,7 @@ def told(body, *numbers):
     ],
 )
 def test_an_order_of_ours_and_one_that_is_not_are_told_apart(body):
-    assert [OrderStatus.PENDING, UNKNOWN] == told(body, 1, 2)
+    assert [OrderStatus.PENDING, UNKNOWN] == read_bodies(body, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_an_order_of_ours_and_one_that_is_not_are_told_apart(body):
     ],
 )  # fmt: skip
 def test_anything_else_leaves_open_whose_an_order_is(body):
-    assert [None, None] == told(body, 1, 2)
+    assert [None, None] == read_bodies(body, 1, 2)
 
 
 def test_one_order_may_be_answered_for_by_a_bare_object():
-    assert [UNKNOWN] == told(b'{"error": "Incorrect order ID"}', 1)
-    assert [None] == told(b'{"error": "Invalid API key"}', 1)
+    assert [UNKNOWN] == read_bodies(b'{"error": "Incorrect order ID"}', 1)
+    assert [None] == read_bodies(b'{"error": "Invalid API key"}', 1)

@@ -82,17 +82,17 @@ NAMES = ["error", "errors"]
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("nothing", NO_ERROR)
 def test_an_error_of_nothing_is_none(name: str, nothing: str) -> None:
-    said = f'"{name}": {nothing}'
-    assert order_of(f'{{"order": 123, {said}}}'.encode()) == "123"
-    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {said}}}'.encode())
-    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {said}}}}}'.encode())
-    assert ["5"] == provider_answers.read_refills(one_id(7), f'{{"refill": 5, {said}}}'.encode())
+    body = f'"{name}": {nothing}'
+    assert order_of(f'{{"order": 123, {body}}}'.encode()) == "123"
+    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"status": "Completed", {body}}}'.encode())
+    assert StatusReport(OrderStatus.COMPLETED) == report(f'{{"7": {{"status": "Completed", {body}}}}}'.encode())
+    assert ["5"] == provider_answers.read_refills(one_id(7), f'{{"refill": 5, {body}}}'.encode())
     assert [RefillStatus.COMPLETED] == provider_answers.read_refill_statuses(
-        one_id(7), f'{{"status": "Completed", {said}}}'.encode()
+        one_id(7), f'{{"status": "Completed", {body}}}'.encode()
     )
-    assert [True] == provider_answers.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {said}}}]'.encode())
+    assert [True] == provider_answers.read_cancels(one_id(7), f'[{{"order": 7, "cancel": 1, {body}}}]'.encode())
     assert BalanceView(money("1"), "USD") == provider_answers.read_balance(
-        f'{{"balance": 1, "currency": "USD", {said}}}'.encode()
+        f'{{"balance": 1, "currency": "USD", {body}}}'.encode()
     )
 
 
@@ -228,7 +228,7 @@ def test_an_unknown_word_is_no_news(word: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "count"),
+    ("reported", "count"),
     [
         ("157", 157),
         ('"157"', 157),
@@ -253,14 +253,14 @@ def test_an_unknown_word_is_no_news(word: object) -> None:
         ("[1]", None),
     ],
 )
-def test_counts_come_as_numbers_and_as_texts(told: str, count: int | None) -> None:
-    read = report(f'{{"status": "Partial", "start_count": {told}, "remains": {told}}}'.encode())
+def test_counts_come_as_numbers_and_as_texts(reported: str, count: int | None) -> None:
+    read = report(f'{{"status": "Partial", "start_count": {reported}, "remains": {reported}}}'.encode())
     assert read is not None
     assert (OrderStatus.PARTIAL, count, count) == (read.status, read.start_count, read.remains)
 
 
 @pytest.mark.parametrize(
-    ("told", "charge"),
+    ("reported", "charge"),
     [
         ('"0.27819"', Decimal("0.27819")),
         ("0.27819", Decimal("0.27819")),
@@ -278,8 +278,8 @@ def test_counts_come_as_numbers_and_as_texts(told: str, count: int | None) -> No
         ("9" * 5000, None),
     ],
 )
-def test_charges_are_exact(told: str, charge: Decimal | None) -> None:
-    read = report(f'{{"status": "pending", "charge": {told}, "currency": "usd"}}'.encode())
+def test_charges_are_exact(reported: str, charge: Decimal | None) -> None:
+    read = report(f'{{"status": "pending", "charge": {reported}, "currency": "usd"}}'.encode())
     assert read is not None
     assert (charge, "USD") == (read.charge, read.currency)
 
@@ -373,7 +373,7 @@ asked = ids | st.integers(1, 10**17).map(one_id)
 def test_statuses_written_read_and_written_are_the_same(
     dialect: Dialect, ids: RequestedIds, data: st.DataObject
 ) -> None:
-    def told(number: int) -> OrderView | Refused:
+    def draw_view(number: int) -> OrderView | Refused:
         start, charge, remains = data.draw(numbers), Money(data.draw(numbers)), data.draw(numbers)
         seen = OrderView(OrderId(number), data.draw(st.sampled_from(OrderStatus)), charge, start, remains, "USD")
         outcomes: list[OrderView | Refused] = [seen, seen, UNKNOWN_ORDER]
@@ -387,7 +387,7 @@ def test_statuses_written_read_and_written_are_the_same(
         charge = money(str(news.charge))
         return OrderView(OrderId(number), news.status, charge, news.start_count, news.remains, news.currency)
 
-    written = dialect.write_statuses(ids, [told(number) for number in ids.numbers])
+    written = dialect.write_statuses(ids, [draw_view(number) for number in ids.numbers])
     news = reports(ids, written)
     assert written == dialect.write_statuses(ids, list(map(again, ids.numbers, news)))
 
@@ -413,8 +413,8 @@ def test_refill_statuses_written_read_and_written_are_the_same(
     missing = Refused(Refusal.REFILL_UNKNOWN)
     drawn = [data.draw(st.none() | st.sampled_from(RefillStatus)) for _ in ids.numbers]
 
-    def outcomes(told: list[RefillStatus | None]) -> list[Refill | Refused]:
-        return [Refill(RefillId(n), s) if s else missing for n, s in zip(ids.numbers, told, strict=True)]
+    def outcomes(reported: list[RefillStatus | None]) -> list[Refill | Refused]:
+        return [Refill(RefillId(n), s) if s else missing for n, s in zip(ids.numbers, reported, strict=True)]
 
     written = dialect.write_refill_statuses(ids, outcomes(drawn))
     assert drawn == refill_statuses(ids, written)

@@ -22,12 +22,12 @@ LIKES = ProviderService(
 )
 
 
-def read(said):
-    return provider_services.read_services(said if isinstance(said, bytes) else json.dumps(said).encode())
+def read(answer):
+    return provider_services.read_services(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         [LINE],
         {"data": [LINE]},
@@ -38,24 +38,25 @@ def read(said):
         b"\xef\xbb\xbf<br>Notice: x in /a.php on line 1\n" + json.dumps([LINE]).encode(),
     ],
 )
-def test_a_line_comes_in_many_forms(said):
-    (offer,) = read(said).services
-    assert LIKES == offer if isinstance(said, bytes) else Decimal("0.9") == offer.rate
+def test_a_line_comes_in_many_forms(answer):
+    (offer,) = read(answer).services
+    assert LIKES == offer if isinstance(answer, bytes) else Decimal("0.9") == offer.rate
     assert (LIKES.service, LIKES.type, 10, 10_000, True, False) == (
         offer.service, offer.type, offer.min, offer.max, offer.refill, offer.cancel,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("said", [[], {"data": []}, {"status": "success", "data": "Empty Data"}])
-def test_an_empty_list_is_a_list(said):
-    assert () == read(said).services
+@pytest.mark.parametrize("answer", [[], {"data": []}, {"status": "success", "data": "Empty Data"}])
+def test_an_empty_list_is_a_list(answer):
+    assert () == read(answer).services
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"<html>", b"null", b"{}", b'{"error": "Invalid API key"}', b'"x"', b'[{"service": 1', b"[" * 300_000]
+    "answer",
+    [b"", b"<html>", b"null", b"{}", b'{"error": "Invalid API key"}', b'"x"', b'[{"service": 1', b"[" * 300_000],
 )
-def test_what_is_no_list_is_none(said):
-    assert read(said) is None
+def test_what_is_no_list_is_none(answer):
+    assert read(answer) is None
 
 
 @pytest.mark.parametrize(
@@ -74,23 +75,25 @@ def test_what_is_no_list_is_none(said):
     ],
 )
 def test_a_line_that_cannot_be_understood_is_named_and_hurts_no_other(change, why):
-    told = read([{**LINE, **change}, {**LINE, "service": 8}])
-    assert ["8"] == [offer.service for offer in told.services]
+    listed = read([{**LINE, **change}, {**LINE, "service": 8}])
+    assert ["8"] == [offer.service for offer in listed.services]
     code = WarningCode.LINE_WITHOUT_ID if why.code is LineCode.NO_ID else WarningCode.LINE_LEFT_OUT
     number = "" if why.code is LineCode.NO_ID else "7"
-    assert (ListWarning(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),) == told.odd
-    assert (UnreadLine(number, "Likes", why),) == told.unread
+    assert (
+        ListWarning(code, {"provider_service": number, "provider_service_name": "Likes", "why": why}),
+    ) == listed.odd
+    assert (UnreadLine(number, "Likes", why),) == listed.unread
 
 
 def test_a_service_that_stands_there_twice_is_taken_once():
-    told = read([LINE, {**LINE, "rate": "9"}, 5, "x"])
-    assert ((LIKES,), 3) == (told.services, len(told.odd))
+    listed = read([LINE, {**LINE, "rate": "9"}, 5, "x"])
+    assert ((LIKES,), 3) == (listed.services, len(listed.odd))
 
 
 def test_a_package_needs_no_range_and_an_unknown_type_is_kept_as_unknown():
-    told = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
-    assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in told.services]
-    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == told.odd
+    listed = read([{**LINE, "type": "Package", "min": None, "max": ""}, {**LINE, "service": 8, "type": "Odd"}])
+    assert [(1, 1, ServiceType.PACKAGE), (10, 10_000, None)] == [(o.min, o.max, o.type) for o in listed.services]
+    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "8"}),) == listed.odd
 
 
 NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
@@ -99,21 +102,21 @@ NO_TYPES = [{}, {"type": None}, {"type": ""}, {"type": " "}]
 @pytest.mark.parametrize("change", [*NO_TYPES, {"type": []}, {"type": {"name": "Package"}}, {"type": True}])
 def test_a_line_without_a_type_among_others_that_have_one_is_of_an_unknown_type(change):
     bare = {name: value for name, value in LINE.items() if name != "type"}
-    told = read([{**LINE, "service": 8}, {**bare, **change}])
-    assert [ServiceType.DEFAULT, None] == [offer.type for offer in told.services]
-    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == told.odd
+    listed = read([{**LINE, "service": 8}, {**bare, **change}])
+    assert [ServiceType.DEFAULT, None] == [offer.type for offer in listed.services]
+    assert (ListWarning(WarningCode.TYPE_UNKNOWN, {"provider_service": "7"}),) == listed.odd
 
 
 @pytest.mark.parametrize("change", NO_TYPES)
 def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(change):
     bare = {name: value for name, value in LINE.items() if name != "type"}
-    told = read([{**bare, **change}, {**bare, "service": 8}])
-    assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in told.services]
-    assert (ListWarning(WarningCode.NO_TYPES, {"type": "Default"}),) == told.odd
+    listed = read([{**bare, **change}, {**bare, "service": 8}])
+    assert [ServiceType.DEFAULT] * 2 == [offer.type for offer in listed.services]
+    assert (ListWarning(WarningCode.NO_TYPES, {"type": "Default"}),) == listed.odd
 
 
 @pytest.mark.parametrize(
-    ("told", "flag"),
+    ("listed", "flag"),
     [
         (False, False),
         ("no", False),
@@ -125,15 +128,15 @@ def test_a_list_that_tells_no_type_at_all_is_taken_for_default_and_said_to_be(ch
         (2, None),
     ],
 )
-def test_a_flag_is_off_only_where_the_list_says_so(told, flag):
-    assert [flag] == [offer.refill for offer in read([{**LINE, "refill": told}]).services]
+def test_a_flag_is_off_only_where_the_list_says_so(listed, flag):
+    assert [flag] == [offer.refill for offer in read([{**LINE, "refill": listed}]).services]
 
 
 def test_texts_are_cut_and_cleaned():
-    told = read([{**LINE, "name": "a\x00b" + "x" * 1000, "desc": "d" * 10_000}])
-    assert 300 == len(told.services[0].name)
-    assert "\x00" not in told.services[0].name
-    assert 4000 == len(told.services[0].description)
+    listed = read([{**LINE, "name": "a\x00b" + "x" * 1000, "desc": "d" * 10_000}])
+    assert 300 == len(listed.services[0].name)
+    assert "\x00" not in listed.services[0].name
+    assert 4000 == len(listed.services[0].description)
 
 
 def test_a_name_turns_no_writing_direction_and_stands_on_one_line():
@@ -152,23 +155,23 @@ def test_our_own_list_is_read_as_it_was_written(dialect):
         for at, kind in enumerate(ServiceType, 1)
     ]
     body = dialect.write_services(dialect.write_service(one, one.rate, extended=True) for one in sold)
-    told = provider_services.read_services(body)
-    assert told is not None
-    assert (dialect.name, ()) == (told.dialect, told.odd)
+    listed = provider_services.read_services(body)
+    assert listed is not None
+    assert (dialect.name, ()) == (listed.dialect, listed.odd)
     assert [(str(one.id), one.name, one.type, one.rate, one.min, one.max, one.dripfeed) for one in sold] == [
-        (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in told.services
+        (o.service, o.name, o.type, o.rate, o.min, o.max, o.dripfeed) for o in listed.services
     ]
 
 
 def test_a_rate_with_a_decimal_comma_is_read_as_one():
-    told = read([LINE | {"rate": "0,900"}, LINE | {"service": 8, "rate": "0,65"}])
-    assert [Decimal("0.900"), Decimal("0.65")] == [offer.rate for offer in told.services]
+    listed = read([LINE | {"rate": "0,900"}, LINE | {"service": 8, "rate": "0,65"}])
+    assert [Decimal("0.900"), Decimal("0.65")] == [offer.rate for offer in listed.services]
 
 
 def test_a_comma_that_may_stand_for_either_is_doubtful_beside_decimal_commas():
-    told = read([LINE | {"rate": "0,90"}, LINE | {"service": 8, "name": "Views", "rate": "1,234"}])
-    assert ["7"] == [offer.service for offer in told.services]
-    (unread,) = told.unread
+    listed = read([LINE | {"rate": "0,90"}, LINE | {"service": 8, "name": "Views", "rate": "1,234"}])
+    assert ["7"] == [offer.service for offer in listed.services]
+    (unread,) = listed.unread
     assert ("8", "Views") == (unread.service, unread.name)
     assert LineFault(LineCode.RATE_UNCLEAR, {"rate": "1,234"}) == unread.why
     assert Decimal(1234) == read([LINE | {"rate": "1,234"}]).services[0].rate
@@ -176,15 +179,15 @@ def test_a_comma_that_may_stand_for_either_is_doubtful_beside_decimal_commas():
 
 def test_every_line_that_was_not_understood_is_named():
     lines = [LINE | {"service": number, "rate": "free"} for number in range(1, 201)]
-    told = read([*lines, "x", {"name": "none"}])
-    assert 202 == len(told.unread)
-    assert [LineFault(LineCode.NO_RATE, {"rate": "free"})] * 200 == [one.why for one in told.unread if one.service]
-    assert [LineCode.NO_OBJECT, LineCode.NO_ID] == [one.why.code for one in told.unread if not one.service]
-    assert ListWarning(WarningCode.MORE_LINES, {"count": 152}) == told.odd[-1]
+    listed = read([*lines, "x", {"name": "none"}])
+    assert 202 == len(listed.unread)
+    assert [LineFault(LineCode.NO_RATE, {"rate": "free"})] * 200 == [one.why for one in listed.unread if one.service]
+    assert [LineCode.NO_OBJECT, LineCode.NO_ID] == [one.why.code for one in listed.unread if not one.service]
+    assert ListWarning(WarningCode.MORE_LINES, {"count": 152}) == listed.odd[-1]
 
 
 def test_names_are_read_as_a_person_sees_them():
-    told = read(
+    listed = read(
         [
             LINE
             | {
@@ -194,7 +197,7 @@ def test_names_are_read_as_a_person_sees_them():
             }
         ]
     )
-    (offer,) = told.services
+    (offer,) = listed.services
     assert ("Likes & Views – HQ", "Instagram & TikTok") == (offer.name, offer.category)
     assert "Fast <3 days\nno drop\nx < 3 > y" == offer.description
 
@@ -205,6 +208,6 @@ def test_a_name_that_only_looks_like_markup_stays(name):
 
 
 def test_a_range_that_ends_at_0_can_never_be_ordered():
-    told = read([LINE | {"min": 0, "max": 0}, LINE | {"service": 8, "min": 0}])
-    assert ["8"] == [offer.service for offer in told.services]
-    assert LineFault(LineCode.NEVER_ORDERED) == told.unread[0].why
+    listed = read([LINE | {"min": 0, "max": 0}, LINE | {"service": 8, "min": 0}])
+    assert ["8"] == [offer.service for offer in listed.services]
+    assert LineFault(LineCode.NEVER_ORDERED) == listed.unread[0].why

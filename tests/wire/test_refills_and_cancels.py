@@ -40,7 +40,7 @@ def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "asked"),
+    ("words", "is_accepted"),
     [
         ("Cancel already requested", True),
         ("cancellation request was already sent", True),
@@ -49,8 +49,8 @@ def test_a_cancel_is_not_refused_by_what_passes(words: str) -> None:
         ("cancel in progress orders is not possible", False),
     ],
 )
-def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, asked: bool) -> None:
-    assert [True if asked else Declined(words)] == provider_answers.read_cancels(
+def test_a_cancel_that_was_asked_for_before_is_asked_for(words: str, is_accepted: bool) -> None:
+    assert [True if is_accepted else Declined(words)] == provider_answers.read_cancels(
         one_id(1), b'{"error": "%b"}' % words.encode()
     )
 

@@ -53,8 +53,8 @@ def test_an_answer_without_an_id_looks_like_no_order(body: str) -> None:
 def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
     padded = RequestedIds(("0007001",), (7001,), many=True)
     for key in ("0007001", "7001"):
-        (told,) = provider_answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
-        assert StatusReport(OrderStatus.COMPLETED) == told
+        (single,) = provider_answers.read_statuses(padded, json.dumps({key: {"status": "Completed"}}).encode())
+        assert StatusReport(OrderStatus.COMPLETED) == single
 
 
 @pytest.mark.parametrize(
@@ -72,20 +72,20 @@ def test_an_id_with_leading_zeros_is_the_same_id_without() -> None:
     ],
 )
 def test_a_charge_is_bounded_by_its_value_and_a_group_of_thousands_begins_with_no_zero(text: str, value: str) -> None:
-    told = report(json.dumps({"status": "Completed", "charge": text}).encode())
-    assert told is not None
-    assert (Decimal(value), "") == (told.charge, told.unclear_charge)
+    result = report(json.dumps({"status": "Completed", "charge": text}).encode())
+    assert result is not None
+    assert (Decimal(value), "") == (result.charge, result.unclear_charge)
 
 
 @pytest.mark.parametrize("text", ["1,234", " 12,345 ", "999,000"])
 def test_a_charge_with_one_comma_before_three_digits_is_left_open(text: str) -> None:
-    told = report(json.dumps({"status": "Completed", "charge": text}).encode())
-    assert told is not None
-    assert (None, text.strip()) == (told.charge, told.unclear_charge)
+    result = report(json.dumps({"status": "Completed", "charge": text}).encode())
+    assert result is not None
+    assert (None, text.strip()) == (result.charge, result.unclear_charge)
 
 
 @pytest.mark.parametrize(
-    ("text", "told", "charge", "currency"),
+    ("text", "report_", "charge", "currency"),
     [
         ("$0.05", "", "0.05", ""),
         ("0.05 €", "EUR", "0.05", "EUR"),
@@ -95,32 +95,32 @@ def test_a_charge_with_one_comma_before_three_digits_is_left_open(text: str) -> 
     ],
 )
 def test_signs_and_codes_of_a_currency_beside_a_charge_are_read_past(
-    text: str, told: str, charge: str, currency: str
+    text: str, report_: str, charge: str, currency: str
 ) -> None:
-    said = report(json.dumps({"status": "Completed", "charge": text, "currency": told}).encode())
-    assert said is not None
-    assert (Decimal(charge), currency, "") == (said.charge, said.currency, said.unclear_charge)
+    result = report(json.dumps({"status": "Completed", "charge": text, "currency": report_}).encode())
+    assert result is not None
+    assert (Decimal(charge), currency, "") == (result.charge, result.currency, result.unclear_charge)
 
 
 @pytest.mark.parametrize("text", ["0.05 EUR", "0.05/1k", "5 points", "$ 5 USD", "1e40", "$ 1..2"])
 def test_a_charge_that_cannot_be_read_is_kept_in_its_words(text: str) -> None:
-    said = report(json.dumps({"status": "Completed", "charge": text, "currency": "USD"}).encode())
-    assert said is not None
-    assert (None, text) == (said.charge, said.unclear_charge)
+    result = report(json.dumps({"status": "Completed", "charge": text, "currency": "USD"}).encode())
+    assert result is not None
+    assert (None, text) == (result.charge, result.unclear_charge)
 
 
 @pytest.mark.parametrize("text", ["n/a", "-", "40 units", "12.000", "1.5", "forty"])
 def test_remains_that_cannot_be_read_are_kept_in_their_words(text: str) -> None:
-    said = report(json.dumps({"status": "Canceled", "remains": text}).encode())
-    assert said is not None
-    assert (None, text) == (said.remains, said.unclear_remains)
+    result = report(json.dumps({"status": "Canceled", "remains": text}).encode())
+    assert result is not None
+    assert (None, text) == (result.remains, result.unclear_remains)
 
 
 @pytest.mark.parametrize("text", ["", " ", "null", "None", "undefined"])
 def test_nothing_in_the_place_of_remains_is_nothing_said(text: str) -> None:
-    said = report(json.dumps({"status": "Canceled", "remains": text}).encode())
-    assert said is not None
-    assert (None, "") == (said.remains, said.unclear_remains)
+    result = report(json.dumps({"status": "Canceled", "remains": text}).encode())
+    assert result is not None
+    assert (None, "") == (result.remains, result.unclear_remains)
 
 
 def test_a_balance_of_many_digits_is_rounded_down() -> None:

@@ -17,9 +17,9 @@ from opensmm.wire.v1 import V1
 from opensmm.wire.v2 import V2
 
 
-def told(said):
-    told = read_watched(one_id(7), json.dumps(said).encode())
-    return [one if isinstance(one, SubscriptionReport) else None for one in told]
+def read_reports(answer):
+    read_reports = read_watched(one_id(7), json.dumps(answer).encode())
+    return [one if isinstance(one, SubscriptionReport) else None for one in read_reports]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def told(said):
     ],
 )
 def test_a_subscriptions_own_words_are_known(word, status):
-    assert [SubscriptionReport(status)] == told({"status": word, "expiry": "", "posts": "3"})
+    assert [SubscriptionReport(status)] == read_reports({"status": word, "expiry": "", "posts": "3"})
 
 
 @pytest.mark.parametrize("word", ["Active", "Paused", "Expired"])
@@ -57,21 +57,23 @@ def test_of_an_ordinary_order_they_say_nothing(word):
     ],
 )
 def test_the_orders_of_posts_are_read_in_any_form(orders, read):
-    assert [SubscriptionReport(OrderStatus.IN_PROGRESS, orders=read)] == told({"status": "Active", "orders": orders})
+    assert [SubscriptionReport(OrderStatus.IN_PROGRESS, orders=read)] == read_reports(
+        {"status": "Active", "orders": orders}
+    )
 
 
 def test_an_answer_that_names_another_order_says_nothing():
-    assert [None] == told({"status": "Active", "order": 8, "orders": ["9"]})
+    assert [None] == read_reports({"status": "Active", "order": 8, "orders": ["9"]})
 
 
 def test_of_too_many_orders_the_newest_are_read():
-    (watched,) = told({"status": "Active", "orders": list(range(1, 5000))})
+    (watched,) = read_reports({"status": "Active", "orders": list(range(1, 5000))})
     assert (MOST_LISTED, "4999") == (len(watched.orders), watched.orders[-1])
 
 
-@pytest.mark.parametrize("said", [None, [], {}, {"error": "Incorrect order ID"}, {"status": "Odd"}, {"status": None}])
-def test_what_is_not_understood_is_no_news(said):
-    assert [None] == told(said)
+@pytest.mark.parametrize("answer", [None, [], {}, {"error": "Incorrect order ID"}, {"status": "Odd"}, {"status": None}])
+def test_what_is_not_understood_is_no_news(answer):
+    assert [None] == read_reports(answer)
 
 
 @pytest.mark.parametrize("dialect", [V1, V2])
@@ -85,8 +87,8 @@ def test_what_we_write_is_read_as_it_was_meant(dialect):
     first, second = provider_answers.read_watched(many_ids((7, 8)), body)
     assert isinstance(first, SubscriptionReport)
     assert isinstance(second, SubscriptionReport)
-    told = (first.status, first.remains, first.quantity, first.link, first.orders)
-    assert (OrderStatus.IN_PROGRESS, 0, 0, "them", ("8", "9")) == told
+    shown = (first.status, first.remains, first.quantity, first.link, first.orders)
+    assert (OrderStatus.IN_PROGRESS, 0, 0, "them", ("8", "9")) == shown
     assert second is not None
     assert ('https://x/"', 10, OrderStatus.PENDING) == (second.link, second.quantity, second.status)
 

@@ -68,8 +68,8 @@ def test_a_list_of_nothing_but_bad_ids_is_still_an_object() -> None:
 
 @both
 def test_keys_echo_the_ids_as_the_caller_wrote_them(dialect: Dialect) -> None:
-    found = json.loads(dialect.write_statuses(MIXED, [UNKNOWN_ORDER, view()]))
-    assert ['x"y', "007"] == list(found)
+    answer = json.loads(dialect.write_statuses(MIXED, [UNKNOWN_ORDER, view()]))
+    assert ['x"y', "007"] == list(answer)
 
 
 @both

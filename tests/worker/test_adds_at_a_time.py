@@ -42,9 +42,9 @@ class Family:
 
     async def __call__(self, scope, receive, send):
         form = dict(parse_qsl((await receive())["body"].decode()))
-        said = await self.add() if form["action"] == "add" else self.answer(form)
+        reply = await self.add() if form["action"] == "add" else self.answer(form)
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps(said).encode() if said else b""})
+        await send({"type": "http.response.body", "body": json.dumps(reply).encode() if reply else b""})
 
     async def add(self):
         self.adding, number = self.adding + 1, next(self.numbers)
@@ -59,8 +59,8 @@ class Family:
         if form["action"] == "balance":
             return {"status": "success", "balance": "100", "currency": "USD"}
         ids = form["orders"].split(",") if "orders" in form else [form["order"]]
-        told = {one: {"status": "completed", "charge": "0.05", "start_count": "0", "remains": "0"} for one in ids}
-        return told if "orders" in form else {"order": ids[0], **told[ids[0]]}
+        statuses = {one: {"status": "completed", "charge": "0.05", "start_count": "0", "remains": "0"} for one in ids}
+        return statuses if "orders" in form else {"order": ids[0], **statuses[ids[0]]}
 
 
 @asynccontextmanager

@@ -56,8 +56,8 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
             await api.ask("v2", ann.key, "refill", order=orders[4])
 
             async def refilled():
-                said = await api.ask("v2", ann.key, "refill_status", order=orders[4])
-                return said["status"] == "Completed"
+                answer = await api.ask("v2", ann.key, "refill_status", order=orders[4])
+                return answer["status"] == "Completed"
 
             await until(refilled)
             stuck = (await place(api, ann, ["stuck"]))[0]
@@ -68,8 +68,8 @@ async def test_two_workers_carry_every_order_to_its_end(stocked, database, ann):
             await until(sent)
             await api.ask("v2", ann.key, "cancel", order=stuck)
             await until(lambda: ended(stocked))
-    told = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
-    assert {"completed": 16, "partial": 8, "canceled": 17} == told
+    rows = dict(await fetch(stocked, "select state, count(*) from orders group by state"))
+    assert {"completed": 16, "partial": 8, "canceled": 17} == rows
     assert [(40 - 8 + 1,)] == await fetch(stocked, "select count(*) from sandbox_order")
     assert [] == await broken(stocked)
 
@@ -201,11 +201,11 @@ async def test_a_worker_that_is_told_to_stop_begins_nothing_that_it_would_leave_
 
 
 async def test_workers_are_known_while_they_work(stocked, database):
-    async def known():
+    async def both_beat():
         return len(await fetch(stocked, "select from worker where seen >= started")) == 2
 
     async with sandbox_of(database.app_url) as address, working(database.app_url, address, count=2):
-        await until(known)
+        await until(both_beat)
     assert [] == await fetch(stocked, "select from worker")
 
 

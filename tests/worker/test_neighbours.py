@@ -39,7 +39,7 @@ async def test_orders_at_the_others_end_while_one_provider_is_silent(stocked, da
             await api.add(ann.key, DEFAULT, link=f"{LINK}/silent/{at}", quantity=100 + at)
         async with working(database.app_url, address, timeout_s=HANG_S):
             await at_last(silent.is_asked.wait())
-            asked = silent.waiting
+            waiting = silent.waiting
             for at in range(5):
                 await api.add(ann.key, PLAIN, link=f"{LINK}/{at}")
 
@@ -47,5 +47,5 @@ async def test_orders_at_the_others_end_while_one_provider_is_silent(stocked, da
                 return await fetch(stocked, "select count(*) from orders where state = 'completed'") == [(5,)]
 
             await until(ended)
-            assert 1 <= asked <= silent.waiting
+            assert 1 <= waiting <= silent.waiting
             silent.may_speak.set()

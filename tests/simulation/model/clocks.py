@@ -22,9 +22,9 @@ async def lock_reading(
     assert at is not None
     store = connection.store
     row = store.clock.get(1)
-    kept = None if row is None else ClockReading(row.at, row.timeline, row.started)
+    stored = None if row is None else ClockReading(row.at, row.timeline, row.started)
     breaking = [one.noted for one in store.clock_steps.values() if one.step.breaks]
-    return ClockReading(at, str(store.timeline), STARTED), kept, breaking[-1] if breaking else None
+    return ClockReading(at, str(store.timeline), STARTED), stored, breaking[-1] if breaking else None
 
 
 async def keep(connection: Connection, reading: ClockReading) -> None:
@@ -41,5 +41,5 @@ async def note(connection: Connection, step: ClockStep, noted: datetime) -> None
 
 
 async def steps(connection: Connection, since: datetime) -> Sequence[ClockStep]:
-    found = [one.step for one in connection.store.clock_steps.values() if one.step.until >= since]
-    return sorted(found, key=lambda one: one.since)
+    steps_ = [one.step for one in connection.store.clock_steps.values() if one.step.until >= since]
+    return sorted(steps_, key=lambda one: one.since)

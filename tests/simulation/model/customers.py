@@ -21,9 +21,9 @@ async def transfer(connection: Connection, transfers: Sequence[Transfer], now: d
 
 def book(store: Store, transfers: Sequence[Transfer]) -> list[int]:
     first = len(store.transfers) + 1
-    for one in transfers:
-        store.transfers.append(one)
-        for account, amount in ((one.debit, -one.amount), (one.credit, one.amount)):
+    for transfer in transfers:
+        store.transfers.append(transfer)
+        for account, amount in ((transfer.debit, -transfer.amount), (transfer.credit, transfer.amount)):
             if account > 0:
                 store.edit(store.customers[account]).balance += amount
     return list(range(first, first + len(transfers)))

@@ -55,15 +55,15 @@ async def claim_at_each(
     room |= dict.fromkeys(to_try, 1)
     room = {provider: min(room[provider], _adds_left(store, store.providers[provider], limit)) for provider in room}
     turns = Counter[ProviderId]()
-    found: list[tuple[int, DeliveryRow, int | None]] = []
+    owners: list[tuple[int, DeliveryRow, int | None]] = []
     for row in _due(store, now)[:among]:
         route = _route(store, row, now)
         provider = ProviderId(0 if route is None else store.sales[row.service].routes[route][0])
         turns[provider] += 1
         if turns[provider] <= (limit if route is None else room.get(provider, 0)):
-            found.append((turns[provider], row, route))
-    found.sort(key=lambda one: (one[0], *_turn(one[1])))
-    claimed = [_claim(store, row, route, at, lease) for _, row, route in found[:limit]]
+            owners.append((turns[provider], row, route))
+    owners.sort(key=lambda one: (one[0], *_turn(one[1])))
+    claimed = [_claim(store, row, route, at, lease) for _, row, route in owners[:limit]]
     taken = sorted((one for one in claimed if one is not None), key=lambda one: (one.due, one.order, one.run))
     return _marked(store, taken, mark)
 
@@ -185,19 +185,19 @@ async def record(
     return [(OrderId(row.order), row.run, row.quantity, DeliveryState(row.state)) for _, row in changed]
 
 
-def _is_its_own(one: AttemptResult, row: DeliveryRow) -> bool:
-    return row.fence == one.fence and row.state in ("sending", "unsure")
+def _is_its_own(outcome: AttemptResult, row: DeliveryRow) -> bool:
+    return row.fence == outcome.fence and row.state in ("sending", "unsure")
 
 
-def _record_try(store: Store, one: AttemptResult, at: datetime | None) -> None:
-    attempt = store.attempts[one.order, one.run, one.attempt]
+def _record_try(store: Store, outcome: AttemptResult, at: datetime | None) -> None:
+    attempt = store.attempts[outcome.order, outcome.run, outcome.attempt]
     if attempt.outcome not in ("sending", "unsure"):
         return
-    if one.provider_order is not None:
-        _bind(store, (attempt.provider, order_key(one.provider_order)), attempt)
+    if outcome.provider_order is not None:
+        _bind(store, (attempt.provider, order_key(outcome.provider_order)), attempt)
     store.edit(attempt)
-    attempt.outcome, attempt.answered = one.outcome.value, at
-    attempt.provider_order, attempt.answer = one.provider_order, one.answer
+    attempt.outcome, attempt.answered = outcome.outcome.value, at
+    attempt.provider_order, attempt.answer = outcome.provider_order, outcome.answer
 
 
 def _bind(store: Store, name: tuple[int, str], attempt: AttemptRow) -> None:
@@ -205,12 +205,12 @@ def _bind(store: Store, name: tuple[int, str], attempt: AttemptRow) -> None:
     store.insert(store.provider_orders, name, attempt)
 
 
-def _record(store: Store, one: AttemptResult, row: DeliveryRow) -> None:
+def _record(store: Store, outcome: AttemptResult, row: DeliveryRow) -> None:
     store.edit(row)
-    canceled = one.state in ("queued", "held") and row.cancel_asked is not None
-    row.state = "canceled" if canceled else one.state.value
-    row.due = None if canceled else one.due
-    row.route, row.lease_until = one.route, None
+    canceled = outcome.state in ("queued", "held") and row.cancel_asked is not None
+    row.state = "canceled" if canceled else outcome.state.value
+    row.due = None if canceled else outcome.due
+    row.route, row.lease_until = outcome.route, None
     if row.state == "canceled":
         row.remains = row.quantity
 

@@ -48,13 +48,13 @@ async def list_doubted(
     """Every attempt that may own an order unknown to us. The operator of a scenario looks into the providers' books,
     so that none of those it called declined does."""
     store = connection.store
-    asked = set(orders)
-    providers = {row.provider for row in _tries_of(store, asked)}
+    order_ids = set(orders)
+    providers = {row.provider for row in _tries_of(store, order_ids)}
     live = [(store.attempts[_key(row)], row) for row in (*store.unsure.values(), *store.sending.values())]
-    found = [_open(store, attempt, row, closed_by) for attempt, row in live if attempt.provider in providers]
-    found.sort(key=lambda one: (one.suspect.sent, one.suspect.key))
+    attempts = [_open(store, attempt, row, closed_by) for attempt, row in live if attempt.provider in providers]
+    attempts.sort(key=lambda one: (one.suspect.sent, one.suspect.key))
     by_provider: dict[ProviderId, list[OpenAttempt]] = {}
-    for one in found:
+    for one in attempts:
         by_provider.setdefault(one.provider, []).append(one)
     return by_provider
 
@@ -89,8 +89,8 @@ def _open(store: Store, attempt: AttemptRow, row: DeliveryRow, closed_by: dateti
 
 
 def _not_bought(store: Store, row: DeliveryRow, provider: int) -> int:
-    kept = [one for at in range(1, row.attempt + 1) for one in store.evidence_of.get((row.order, row.run, at), ())]
-    return sum(one.provider == provider and one.conclusion == "not_bought" for one in kept)
+    evidence = [one for at in range(1, row.attempt + 1) for one in store.evidence_of.get((row.order, row.run, at), ())]
+    return sum(one.provider == provider and one.conclusion == "not_bought" for one in evidence)
 
 
 async def neighbours(
@@ -98,13 +98,13 @@ async def neighbours(
 ) -> list[Neighbour]:
     accepted = connection.store.accepted.get(provider, [])
     answered = [row.answered for row in accepted if row.answered is not None]
-    found: set[Neighbour] = set()
+    nearby: set[Neighbour] = set()
     for before, after in around:
         upto = bisect_left(answered, before)
-        found.update(map(_neighbour, accepted[max(0, upto - AROUND) : upto]))
+        nearby.update(map(_neighbour, accepted[max(0, upto - AROUND) : upto]))
         later = (row for row in accepted[bisect_right(answered, after) :] if row.sent > after)
-        found.update(map(_neighbour, islice(later, AROUND)))
-    return list(found)
+        nearby.update(map(_neighbour, islice(later, AROUND)))
+    return list(nearby)
 
 
 def _neighbour(row: AttemptRow) -> Neighbour:
@@ -119,15 +119,15 @@ async def charge_samples(
     store = connection.store
     accepted = store.accepted.get(provider, [])
     answered = [row.answered for row in accepted if row.answered is not None]
-    found: dict[tuple[int, int], AttemptRow] = {}
+    attempts: dict[tuple[int, int], AttemptRow] = {}
     for service, before, after in around:
         upto = bisect_left(answered, before)
         later = (row for row in accepted[bisect_right(answered, after) :] if row.sent > after)
         near = [*accepted[max(0, upto - SAMPLED_WITHIN) : upto], *islice(later, SAMPLED_WITHIN)]
-        found.update({(row.order, row.run): row for row in near if row.provider_service == service})
+        attempts.update({(row.order, row.run): row for row in near if row.provider_service == service})
     return [
         ChargeSample(row.provider_service, delivery.quantity, row.cost, row.currency, row.sent, row.answered)
-        for key, row in found.items()
+        for key, row in attempts.items()
         if row.cost is not None and row.answered and (delivery := store.deliveries[key]).state == "completed"
     ]
 
@@ -153,8 +153,8 @@ def _said(row: EvidenceRow) -> tuple[object, ...]:
 
 async def lock_unsure(connection: Connection, attempts: Sequence[AttemptKey]) -> set[AttemptKey]:
     deliveries = connection.store.deliveries
-    found = [deliveries[order, run] for order, run, _ in attempts]
-    return {_key(row) for row in found if row.state == "unsure"}.intersection(attempts)
+    rows = [deliveries[order, run] for order, run, _ in attempts]
+    return {_key(row) for row in rows if row.state == "unsure"}.intersection(attempts)
 
 
 async def schedule_check(connection: Connection, when: Sequence[tuple[AttemptKey, datetime]]) -> None:

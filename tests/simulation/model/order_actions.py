@@ -35,12 +35,12 @@ def _run(row: DeliveryRow, list_newest_attempts: AttemptRow | None) -> LockedRun
 
 async def list_newest_attempts(connection: Connection, order: OrderId, runs: Sequence[int]) -> list[NewestTry]:
     store = connection.store
-    found = [(store.deliveries[order, run], store.newest_try(store.deliveries[order, run])) for run in sorted(runs)]
+    rows = [(store.deliveries[order, run], store.newest_try(store.deliveries[order, run])) for run in sorted(runs)]
     return [
         NewestTry(row.run, row.attempt, None, None, None)
         if one is None
         else NewestTry(row.run, row.attempt, ProviderId(one.provider), one.cost, _rate(store, one))
-        for row, one in found
+        for row, one in rows
     ]
 
 
@@ -50,11 +50,11 @@ def _rate(store: Store, list_newest_attempts: AttemptRow) -> Decimal | None:
 
 async def end(connection: Connection, order: OrderId, endings: Sequence[ChosenEnd], now: datetime) -> None:
     store = connection.store
-    for one in endings:
-        row = store.edit(store.deliveries[order, one.run])
+    for ending in endings:
+        row = store.edit(store.deliveries[order, ending.run])
         newest = store.newest_try(row)
-        row.state, row.remains, row.due, row.lease_until = one.state.value, one.remains, None, None
-        if one.state is not DeliveryState.COMPLETED and newest is not None and newest.outcome == "accepted":
+        row.state, row.remains, row.due, row.lease_until = ending.state.value, ending.remains, None, None
+        if ending.state is not DeliveryState.COMPLETED and newest is not None and newest.outcome == "accepted":
             row.cancel_asked, row.cancel_passed = now, None
             row.cancel_tries, row.cancel_again = 0, None
 

@@ -41,8 +41,8 @@ async def list_same_deposits(connection: Connection, payment: Payment) -> list[D
 async def add_deposit(connection: Connection, payment: Payment, transfer: int) -> None:
     store = connection.store
     booked = store.transfers[transfer - 1]
-    kept = Deposit(payment.gateway, payment.external_id, booked.customer, booked.amount, transfer)
-    store.insert(store.deposits, (payment.gateway, payment.folded, payment.external_id), kept)
+    deposit = Deposit(payment.gateway, payment.external_id, booked.customer, booked.amount, transfer)
+    store.insert(store.deposits, (payment.gateway, payment.folded, payment.external_id), deposit)
 
 
 async def find_booked(connection: Connection, kind: TransferKind, reference: str) -> BookedReference | None:
@@ -68,12 +68,12 @@ async def find_correctable(connection: Connection, transfer: int) -> Correctable
     store = connection.store
     if not 0 < transfer <= len(store.transfers):
         return None
-    one = store.transfers[transfer - 1]
-    own = account(one.customer)
+    row = store.transfers[transfer - 1]
+    own = account(row.customer)
     undone = [
         store.transfers[made.transfer - 1].amount
         for made in store.references.values()
-        if made.corrects == transfer and (made.debit == own) == (one.credit == own)
+        if made.corrects == transfer and (made.debit == own) == (row.credit == own)
     ]
-    credited = one.credit == own
-    return Correctable(transfer, one.customer, one.amount, credited, Money(sum(undone)), one.order is not None)
+    credited = row.credit == own
+    return Correctable(transfer, row.customer, row.amount, credited, Money(sum(undone)), row.order is not None)

@@ -33,8 +33,8 @@ async def lock(connection: Connection, buyers: Iterable[Buyer]) -> LockedCustome
 async def find_records(
     connection: Connection, pairs: Sequence[tuple[CustomerId, str]]
 ) -> dict[tuple[CustomerId, str], IdempotencyRecord]:
-    known = connection.store.idempotency
-    return {pair: IdempotencyRecord(known[pair][0], OrderId(known[pair][1])) for pair in pairs if pair in known}
+    records = connection.store.idempotency
+    return {pair: IdempotencyRecord(records[pair][0], OrderId(records[pair][1])) for pair in pairs if pair in records}
 
 
 async def find_active_links(

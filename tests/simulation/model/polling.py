@@ -47,7 +47,7 @@ def _followee(store: Store, row: DeliveryRow) -> DueDelivery:
     assert attempt.provider_order is not None
     assert row.sent is not None
     packaged = store.orders[row.order].packaged
-    known = PolledDelivery(
+    delivery = PolledDelivery(
         DeliveryState(row.state),
         row.quantity,
         packaged,
@@ -58,7 +58,7 @@ def _followee(store: Store, row: DeliveryRow) -> DueDelivery:
         attempt.currency or None,
     )
     provider = ProviderId(attempt.provider)
-    return DueDelivery(OrderId(row.order), row.run, row.attempt, provider, attempt.provider_order, row.sent, known)
+    return DueDelivery(OrderId(row.order), row.run, row.attempt, provider, attempt.provider_order, row.sent, delivery)
 
 
 async def record(
@@ -141,15 +141,15 @@ async def record_cancels(connection: Connection, answers: Sequence[tuple[CancelT
 
 
 async def runs(connection: Connection, orders: Sequence[int]) -> dict[int, int]:
-    found = (connection.store.orders[order] for order in orders if order in connection.store.orders)
-    return {row.id: row.runs for row in found}
+    rows = (connection.store.orders[order] for order in orders if order in connection.store.orders)
+    return {row.id: row.runs for row in rows}
 
 
 async def views(
     connection: Connection, orders: Sequence[int], currency: str
 ) -> dict[int, tuple[CustomerId, OrderView]]:
-    found = (connection.store.orders[order] for order in orders if order in connection.store.orders)
-    return {row.id: (CustomerId(row.customer), _view(connection.store, row, currency)) for row in found}
+    rows = (connection.store.orders[order] for order in orders if order in connection.store.orders)
+    return {row.id: (CustomerId(row.customer), _view(connection.store, row, currency)) for row in rows}
 
 
 def _view(store: Store, row: OrderRow, currency: str) -> OrderView:

@@ -36,18 +36,20 @@ async def providers(connection: Connection) -> list[ProviderRow]:
 
 
 async def keep_forms(connection: Connection, row: ProviderRow, forms: Mapping[str, IdForm | None]) -> None:
-    kept = connection.store.edit(connection.store.providers[row.id])
-    told = {action: form for action, form in forms.items() if form is not None}
-    kept.forms = {action: form for action, form in kept.forms.items() if action not in forms} | told
+    stored = connection.store.edit(connection.store.providers[row.id])
+    exceptions = {action: form for action, form in forms.items() if form is not None}
+    stored.forms = {action: form for action, form in stored.forms.items() if action not in forms} | exceptions
 
 
 async def lock_changed(
     connection: Connection, failing: Sequence[ProviderId], answered: Sequence[ProviderId]
 ) -> dict[ProviderId, tuple[int, bool]]:
-    known = connection.store.providers
-    ailing = [number for number in answered if known[number].failures > 0 or known[number].resting_until is not None]
+    providers = connection.store.providers
+    ailing = [
+        number for number in answered if providers[number].failures > 0 or providers[number].resting_until is not None
+    ]
     return {
-        number: (known[number].failures, known[number].resting_until is not None)
+        number: (providers[number].failures, providers[number].resting_until is not None)
         for number in sorted({*failing, *ailing})
     }
 

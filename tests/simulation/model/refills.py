@@ -23,9 +23,9 @@ async def lock_refillable(connection: Connection, orders: Sequence[int]) -> dict
 def _refillable(store: Store, order: int) -> tuple[CustomerId, Refillable]:
     row = store.orders[order]
     service = store.catalogue.services[ServiceId(row.service)]
-    asked = store.refills_of.get(order, [])
-    open_refill = any(refill.state in OPEN_REFILLS for refill in asked)
-    last = max((refill.created for refill in asked), default=None)
+    refills = store.refills_of.get(order, [])
+    open_refill = any(refill.state in OPEN_REFILLS for refill in refills)
+    last = max((refill.created for refill in refills), default=None)
     wait_h, days = service.refill_wait_h, service.refill_days
     paid = row.state != "completed" or not row.charge or row.refunded < row.charge
     offered = service.refill and paid and (row.state != "completed" or _taken_by_any(store, order))
@@ -80,15 +80,15 @@ async def claim(connection: Connection, now: datetime, lease: timedelta, limit: 
 
 async def record(connection: Connection, news: Sequence[RefillNews], polled: datetime | None, now: datetime) -> None:
     store = connection.store
-    for one in news:
-        row = store.refill_tasks[one.task.refill, one.task.run]
+    for report in news:
+        row = store.refill_tasks[report.task.refill, report.task.run]
         newest = row.polled is None or polled is None or row.polled <= polled
-        known = row.provider_refill == one.task.provider_refill
-        if row.state not in ENDED and (not row.provider_refill or (known and newest)):
+        is_current = row.provider_refill == report.task.provider_refill
+        if row.state not in ENDED and (not row.provider_refill or (is_current and newest)):
             store.edit(row)
-            row.state, row.provider_refill = one.state or row.state, one.provider_refill
-            row.due, row.tries = one.due, one.tries
-    for refill in sorted({one.task.refill for one in news}):
+            row.state, row.provider_refill = report.state or row.state, report.provider_refill
+            row.due, row.tries = report.due, report.tries
+    for refill in sorted({report.task.refill for report in news}):
         _sum_up(store, store.refills[refill], now)
 
 

@@ -23,8 +23,8 @@ async def lock(connection: Connection, orders: Sequence[int]) -> None:
 
 
 async def list_live(connection: Connection, orders: Sequence[OrderId]) -> list[OrderAtEnd]:
-    found = (connection.store.orders[order] for order in sorted(orders))
-    return [_sold(connection.store, row) for row in found if row.state in LIVE]
+    rows = (connection.store.orders[order] for order in sorted(orders))
+    return [_sold(connection.store, row) for row in rows if row.state in LIVE]
 
 
 def _sold(store: Store, row: OrderRow) -> OrderAtEnd:
@@ -44,14 +44,14 @@ def _sold(store: Store, row: OrderRow) -> OrderAtEnd:
 
 async def end(connection: Connection, settlements: Sequence[Settlement], now: datetime) -> None:
     store = connection.store
-    for one in settlements:
-        row = store.edit(store.orders[one.order])
-        row.earned += one.earned
-        row.refunded += one.refunded
-        row.start_count = store.deliveries[one.order, 1].start_count
-        if one.end is not None:
-            row.state, row.remains, row.ended = one.end.state.value, one.end.remains, now
-            _free_link(store, one.order)
+    for settlement in settlements:
+        row = store.edit(store.orders[settlement.order])
+        row.earned += settlement.earned
+        row.refunded += settlement.refunded
+        row.start_count = store.deliveries[settlement.order, 1].start_count
+        if settlement.end is not None:
+            row.state, row.remains, row.ended = settlement.end.state.value, settlement.end.remains, now
+            _free_link(store, settlement.order)
 
 
 def _free_link(store: Store, order: int) -> None:
@@ -70,8 +70,8 @@ async def lock_cancelable(
 def _cancelable(store: Store, row: OrderRow) -> tuple[CustomerId, CancelSubject, list[int]]:
     runs = store.runs[row.id]
     offered = store.catalogue.services[ServiceId(row.service)].cancel
-    asked = CancelSubject(OrderState(row.state), offered, [_part(store, run) for run in runs])
-    return CustomerId(row.customer), asked, [run.run for run in runs]
+    subject = CancelSubject(OrderState(row.state), offered, [_part(store, run) for run in runs])
+    return CustomerId(row.customer), subject, [run.run for run in runs]
 
 
 def _part(store: Store, run: DeliveryRow) -> DeliveryPart:

@@ -19,13 +19,13 @@ async def may_have_unreported(connection: Connection, provider: ProviderId, unti
 
 
 async def list_known(connection: Connection, subscriptions: Sequence[OrderId]) -> dict[OrderId, list[KnownPost]]:
-    found: dict[OrderId, list[KnownPost]] = {}
+    posts: dict[OrderId, list[KnownPost]] = {}
     rows = sorted(connection.store.posts.values(), key=lambda row: (row.order, row.seen, row.provider_order))
     for row in rows:
         if row.order in subscriptions:
-            told = KnownPost(row.provider_order, PostState(row.state), row.seen, row.missing is not None)
-            found.setdefault(OrderId(row.order), []).append(told)
-    return found
+            post = KnownPost(row.provider_order, PostState(row.state), row.seen, row.missing is not None)
+            posts.setdefault(OrderId(row.order), []).append(post)
+    return posts
 
 
 async def subscription(

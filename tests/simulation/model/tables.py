@@ -307,8 +307,8 @@ class Store:
             _keep_if(row.state == "sending", self.sending, name, row)
             _keep_if(row.state == "unsure", self.unsure, name, row)
             _keep_if(row.state in ACCEPTED_STATES, self.followed, name, row)
-            asked = row.cancel_asked is not None and row.cancel_passed is None
-            _keep_if(asked and row.state != "completed", self.to_cancel, name, row)
+            is_canceling = row.cancel_asked is not None and row.cancel_passed is None
+            _keep_if(is_canceling and row.state != "completed", self.to_cancel, name, row)
         elif isinstance(row, RefillTaskRow):
             _keep_if(row.due is not None, self.tasks_due, (row.refill, row.run), row)
 
