@@ -240,9 +240,9 @@ def config_of(database, folder: Path) -> Config:
 
 @as_root
 def test_beside_another_database_the_user_is_our_own(database, private):
-    user = privileges.choose_successor(config_of(database, private), database.app_url)
-    assert user is not None
-    assert (os_users.DEDICATED_USER, True) == (user.user.pw_name, user.closed or _code_is_open())
+    target = privileges.choose_target_user(config_of(database, private), database.app_url)
+    assert target is not None
+    assert (os_users.DEDICATED_USER, True) == (target.user.pw_name, target.code_unreadable or _code_is_open())
 
 
 def _code_is_open() -> bool:
@@ -255,7 +255,7 @@ def test_a_database_that_the_user_does_not_reach_leaves_root_with_a_warning(data
     (private / "sockets").symlink_to(str(psycopg.conninfo.conninfo_to_dict(database.app_url)["host"]))
     url = psycopg.conninfo.make_conninfo(database.app_url, host=str(private / "sockets"))
     with capture_logs() as logged:
-        assert privileges.choose_successor(config_of(database, private), url) is None
+        assert privileges.choose_target_user(config_of(database, private), url) is None
     ((event, level, user, why),) = [
         (line["event"], line["log_level"], line["instead_of"], line["why"]) for line in logged
     ]
@@ -267,7 +267,7 @@ def test_a_database_that_the_user_does_not_reach_leaves_root_with_a_warning(data
 def test_a_database_that_answers_nobody_is_no_reason_to_stay_root(database, private):
     url = psycopg.conninfo.make_conninfo(database.app_url, host=str(private))
     with pytest.raises(psycopg.OperationalError):
-        privileges.choose_successor(config_of(database, private), url)
+        privileges.choose_target_user(config_of(database, private), url)
 
 
 @as_root
@@ -298,25 +298,25 @@ class _Ended(Exception):
     pass
 
 
-class _Observer(privileges.Successor):
-    """A successor that ends the worker, and reports if the HTTP client was loaded by then."""
+class _Observer(privileges.TargetUser):
+    """A user that ends the worker, and reports if the HTTP client was loaded by then."""
 
-    def take_over(self, prepare=None, without=()):
+    def drop_root(self, prepare=None, without=()):
         raise _Ended("opensmm.providers.egress" in sys.modules)
 
 
 async def test_a_worker_reads_the_certificates_before_it_drops_root(database, tmp_path, monkeypatch):
     """The HTTP client reads them when it is imported, and their file may be root's."""
     monkeypatch.delitem(sys.modules, "opensmm.providers.egress", raising=False)
-    successor = _Observer(pwd.getpwuid(0), closed=False)
+    target_user = _Observer(pwd.getpwuid(0), code_unreadable=False)
     with pytest.raises(_Ended) as ended:
-        await runtime_serving._work(config_of(database, tmp_path), database.app_url, "", NO_METRICS, successor)
+        await runtime_serving._work(config_of(database, tmp_path), database.app_url, "", NO_METRICS, target_user)
     assert (True,) == ended.value.args
 
 
 def test_who_is_not_root_stays_who_it_is(database, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert privileges.choose_successor(config_of(database, tmp_path), "") is None
+    assert privileges.choose_target_user(config_of(database, tmp_path), "") is None
 
 
 LATE = {

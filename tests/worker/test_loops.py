@@ -281,6 +281,27 @@ async def test_an_idle_worker_claims_nothing_and_sends_the_next_order_at_once(ap
         assert True in looks
 
 
+async def test_nothing_is_claimed_before_the_databases_clock_is_known(stocked, ann, database):
+    """Even where the providers are known already."""
+    async with open_api(database.app_url) as api, sandbox_of(database.app_url) as url:
+        await place(api, ann, ["me"])
+        registry = ProviderRegistry(PEPPER, url, TIMEOUT_S, private=True)
+        worker = Worker(database.app_url, registry, TIMEOUT_S)
+        duties = worker._duties
+        await duties.housekeeper.step()
+        assert not registry.empty
+        try:
+            await worker._send_due()
+            assert [] == await fetch(stocked, "select from attempt")
+            duties.clock_known.set()
+            await worker._send_due()
+            assert [()] == await fetch(stocked, "select from attempt")
+            await at_last(asyncio.gather(*duties.sending))
+        finally:
+            await registry.close()
+            await duties.close()
+
+
 async def test_only_what_is_due_by_now_is_a_reason_to_claim(api, stocked, ann, worker):
     assert not await worker.sender.is_due()
     order = await api.add(ann.key)

@@ -1,4 +1,8 @@
-"""Rate limits: counts by name within a span of time."""
+"""Rate limits: counts by name within a span of time.
+
+The limits are set elsewhere: requests of a key by ``config.py:Config`` (``requests_per_second``), wrong keys of an
+address by ``api/authentication.py:FAILURES_A_MINUTE``.
+"""
 
 from collections.abc import Callable, Hashable
 from functools import lru_cache

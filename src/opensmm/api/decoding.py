@@ -1,4 +1,4 @@
-"""Decoding of HTTP requests: form, key and idempotency key."""
+"""Decoding of HTTP requests: form, key and idempotency key, and then the request that the form describes."""
 
 from typing import Final
 
@@ -19,8 +19,11 @@ DECODED_AT_ONCE: Final = 4 << 10
 """Bytes of a body and a query that are decoded whole before authentication. A stranger's long request is not."""
 
 
-class DecodedRequest(Struct):
-    """``key`` is empty if none came. ``request`` is None until a long request's ``fields`` are read."""
+class ParsedForm(Struct):
+    """A parsed form with its key. ``key`` is empty if none came.
+
+    ``request`` is read from a short form at once, and from a long one's ``fields`` only by ``read_request``.
+    """
 
     key: str
     request: Request | Refused | None
@@ -32,35 +35,35 @@ class DecodedRequest(Struct):
         return self.request
 
 
-class RequestDecoder:
-    """Decodes requests, and caches those for a balance or the price list, whose bytes are the same each time.
+class FormParser:
+    """Parses forms, and caches those for a balance or the price list, whose bytes are the same each time.
 
     Orders and polls are the most frequent requests and seldom repeat, so the cache is not searched for them.
     """
 
     def __init__(self) -> None:
-        self._cache: dict[tuple[Dialect, bytes, bytes, bytes, bytes], DecodedRequest] = {}
+        self._cache: dict[tuple[Dialect, bytes, bytes, bytes, bytes], ParsedForm] = {}
 
-    def decode(self, dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Refused:
-        """Decodes a request. Returns Refused if its form cannot be parsed."""
+    def parse(self, dialect: Dialect, http_request: HttpRequest) -> ParsedForm | Refused:
+        """Parses a request's form. Returns Refused if it cannot be parsed."""
         body, headers = http_request.body, http_request.headers
         if len(body) > SHORT or b"=add" in body or b"=status" in body:
-            return _decode(dialect, http_request)
+            return _parse(dialect, http_request)
         beside = headers.get(b"content-type", b""), headers.get(b"authorization", b""), http_request.query
         cache_key = (dialect, *beside, body)
         cached = self._cache.get(cache_key)
         if cached is not None:
             return cached
-        decoded = _decode(dialect, http_request)
+        form = _parse(dialect, http_request)
         short = all(len(part) <= SHORT for part in beside)
-        if short and isinstance(decoded, DecodedRequest) and isinstance(decoded.request, GetBalance | ListServices):
+        if short and isinstance(form, ParsedForm) and isinstance(form.request, GetBalance | ListServices):
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
-            self._cache[cache_key] = decoded
-        return decoded
+            self._cache[cache_key] = form
+        return form
 
 
-def _decode(dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Refused:
+def _parse(dialect: Dialect, http_request: HttpRequest) -> ParsedForm | Refused:
     headers = http_request.headers
     fields = read_form(headers.get(b"content-type", b""), http_request.query, http_request.body)
     if fields is None:
@@ -77,7 +80,7 @@ def _decode(dialect: Dialect, http_request: HttpRequest) -> DecodedRequest | Ref
             # Bytes that are no UTF-8 become lone surrogates, which ``add`` refuses and no other action reads.
             fields["idempotency_key"] = idempotency_key.decode("utf-8", "surrogateescape")
     short = len(http_request.body) + len(http_request.query) <= DECODED_AT_ONCE
-    return DecodedRequest(key, dialect.read_request(fields) if short else None, fields)
+    return ParsedForm(key, dialect.read_request(fields) if short else None, fields)
 
 
 def _bearer(authorization: bytes) -> str:

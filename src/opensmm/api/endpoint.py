@@ -18,7 +18,7 @@ from opensmm.actions import gc_tuning
 from opensmm.actions.api_facade import ApiOperations
 from opensmm.actions.rate_limit import RateExceeded
 from opensmm.api.authentication import Authenticator
-from opensmm.api.decoding import MALFORMED_REQUEST, DecodedRequest, RequestDecoder
+from opensmm.api.decoding import MALFORMED_REQUEST, FormParser, ParsedForm
 from opensmm.api.http import (
     CLOSE,
     Answer,
@@ -53,7 +53,8 @@ CHECK_INTERVAL_S: Final = 0.1
 IDLE_AFTER_S: Final = 30.0
 """Seconds without a key in use after which the process counts as idle."""
 IDLE_CHECK_INTERVAL_S: Final = 0.5
-"""Seconds between checks of an idle process. The first request may get a price list of this age, and starts a check."""
+"""Seconds between checks of an idle process. While idle, the first request may see a price list this old; looking up
+its key ends the pause."""
 CHECKS_PER_REFRESH: Final = 6
 """Checks of the catalogue for each refresh of the keys in use."""
 HEALTH: Final = "/healthz"
@@ -93,7 +94,7 @@ class Endpoint:
         self._logs_orders = False
         self._authenticator = Authenticator(operations, pepper, requests_per_second)
         self._services_cache = ServicesCache(operations)
-        self._decoder = RequestDecoder()
+        self._form_parser = FormParser()
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -162,16 +163,15 @@ class Endpoint:
 
     async def answer(self, dialect: Dialect, http_request: HttpRequest) -> HttpResponse:
         """Answers a request in any case: a refusal, a rate limit, an outage and a bug have responses too."""
-        decoded: DecodedRequest | Refused = MALFORMED_REQUEST
+        form: ParsedForm | Refused = MALFORMED_REQUEST
         began = perf_counter_ns()
         try:
-            decoded = (
-                self._decoder.decode(dialect, http_request) if http_request.method in METHODS else MALFORMED_REQUEST
-            )
-            if isinstance(decoded, Refused):
-                response, outcome = _refuse(dialect, decoded)
+            if http_request.method in METHODS:
+                form = self._form_parser.parse(dialect, http_request)
+            if isinstance(form, Refused):
+                response, outcome = _refuse(dialect, form)
             else:
-                response, outcome = await self._carry_out(dialect, http_request, decoded)
+                response, outcome = await self._carry_out(dialect, http_request, form)
         except RateExceeded as error:
             response, outcome = _limit_rate(error.retry_after_s), LIMITED
         except Unavailable as error:
@@ -181,7 +181,7 @@ class Endpoint:
         except Exception:
             log.exception("a request failed", request=request_id(http_request.headers), sparse=True)
             response, outcome = _UNAVAILABLE, FAILED
-        kind = None if isinstance(decoded, Refused) or decoded.request is None else type(decoded.request)
+        kind = None if isinstance(form, Refused) or form.request is None else type(form.request)
         REQUESTS[dialect.name, kind, outcome].observe(perf_counter_ns() - began)
         return with_request_id(response, http_request.headers)
 
@@ -192,22 +192,23 @@ class Endpoint:
         return _HEALTHY if self._operations.takes_orders else _READ_ONLY
 
     async def _carry_out(
-        self, dialect: Dialect, http_request: HttpRequest, decoded: DecodedRequest
+        self, dialect: Dialect, http_request: HttpRequest, form: ParsedForm
     ) -> tuple[HttpResponse, str]:
         """Authenticates and carries out a request. Returns the response, and the outcome that the metrics count."""
-        key, client = decoded.key, http_request.client
+        key, client = form.key, http_request.client
         caller = self._authenticator.get_cached(key) or await self._authenticator.look_up(key, client)
         if caller is None:
             return _refuse(dialect, _UNKNOWN_KEY)
         if caller.addresses and client not in caller.addresses:
             return _refuse(dialect, _ADDRESS)
-        # Long requests are decoded only now, so that strangers cannot make the process decode them.
-        match decoded.read_request(dialect):
+        # A long form's request is read only now, so that strangers cannot make the process read it.
+        match form.read_request(dialect):
             case Refused() as refused:
                 return _refuse(dialect, refused)
             case requests.ListServices(extended=extended):
                 return await self._list_services(dialect, caller, http_request, extended=extended), OK
             case requests.AddOrder() as add:
+                # Panels of the v1 family mean no limit by posts=0 (``ClientProgram``).
                 if dialect is V1 and add.details.posts == 0 and _acts_as_panel(caller, http_request):
                     add = subscription_parameters.without_zero_posts(add)
                 placed = await self._operations.place(caller, add, dialect.dialect_rules)
@@ -222,6 +223,7 @@ class Endpoint:
                 count_refused(views)
                 if extended:
                     views = await self._operations.extended(caller, views)
+                # Panels of the v1 family need their own forms of drip-feeds and subscriptions.
                 elif dialect is V1 and _acts_as_panel(caller, http_request):
                     views = await self._operations.with_parts(caller, views)
                 body = dialect.write_statuses(ids, views, title_case=_reads_title_case(dialect, caller, http_request))
@@ -250,6 +252,7 @@ class Endpoint:
         self, dialect: Dialect, caller: KeyHolder, http_request: HttpRequest, *, extended: bool
     ) -> HttpResponse:
         cache, price_list = self._services_cache, caller.price_list
+        # Panels of the v1 family sell drip-feeds only if the price list names the services that have them.
         shows_dripfeed = dialect is V2 and not extended and _acts_as_panel(caller, http_request)
         rendered = cache.get_current(dialect, price_list, extended=extended, shows_dripfeed=shows_dripfeed)
         if rendered is None:

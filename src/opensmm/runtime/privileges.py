@@ -28,28 +28,31 @@ log = structlog.get_logger()
 
 
 class ViewAsUser(Struct, frozen=True):
-    """The result of a try to run as another user: an obstacle, if any, and ``closed`` if some code is unreadable."""
+    """The result of a try to run as another user: an obstacle, if any, and if some code is unreadable to that user."""
 
     obstacle: str = ""
-    closed: bool = False
+    code_unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Successor:
-    """The user that a process of root's goes on as. ``closed``: the user cannot read all of the running code."""
+class TargetUser:
+    """The user that a process of root's goes on as. ``code_unreadable``: the user cannot read all of its code."""
 
     user: pwd.struct_passwd
-    closed: bool
+    code_unreadable: bool
 
-    def take_over(self, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()) -> None:
-        """Drops root for good, once the code is loaded that is closed to the user: see ``load_closed_code``."""
-        if self.closed:
+    def drop_root(self, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()) -> None:
+        """Makes this process the user's for good. Loads code that the user cannot read before, as
+        ``load_code_unreadable_to_user`` does."""
+        if self.code_unreadable:
             _load(prepare, without)
         become(self.user)
 
 
-def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()) -> None:
-    """Loads all of the code, as root, if it is closed to the user that this process will become. Needs no database.
+def load_code_unreadable_to_user(
+    config: Config, prepare: Callable[[], None] | None = None, without: tuple[str, ...] = ()
+) -> None:
+    """Loads all of the code, as root, if the user that this process will become cannot read it. Needs no database.
 
     Calls ``prepare`` before, which reads the other files; leaves out packages named in ``without``. A panel whose
     folder is new has no user yet: its processes load the code when they drop root.
@@ -57,7 +60,7 @@ def load_closed_code(config: Config, prepare: Callable[[], None] | None = None, 
     if os.geteuid() != 0 or not (config.database_url or has_database(config.data)):
         return
     with suppress(Misconfigured):
-        if _view_as(_user_of(config)).closed:
+        if _view_as(_user_of(config)).code_unreadable:
             _load(prepare, without)
 
 
@@ -71,7 +74,7 @@ def _user_of(config: Config) -> pwd.struct_passwd:
     return panel_user(None if config.database_url else config.data / "postgres")
 
 
-def choose_successor(config: Config, url: str) -> Successor | None:
+def choose_target_user(config: Config, url: str) -> TargetUser | None:
     """Finds the user to go on as. Returns None if the process is not root, or has to stay root, which it logs.
 
     Raises psycopg.OperationalError if the database is down.
@@ -93,7 +96,7 @@ def choose_successor(config: Config, url: str) -> Successor | None:
     if view.obstacle:
         _warn(user.pw_name, view.obstacle)
         return None
-    return Successor(user, view.closed)
+    return TargetUser(user, view.code_unreadable)
 
 
 def _warn(user: str, why: str) -> None:
@@ -126,9 +129,9 @@ def _view(user: pwd.struct_passwd, url: str) -> ViewAsUser:
             psycopg.connect(url, connect_timeout=CONNECT_LIMIT_S).close()
     except (OSError, psycopg.OperationalError) as refused:
         return ViewAsUser(str(refused))
-    return ViewAsUser(closed=not all(map(_is_open, files)))
+    return ViewAsUser(code_unreadable=not all(map(_is_readable, files)))
 
 
-def _is_open(file: Path) -> bool:
+def _is_readable(file: Path) -> bool:
     """Returns True if this process may read the file and list its folder."""
     return os.access(file, os.R_OK) and os.access(file.parent, os.R_OK | os.X_OK)

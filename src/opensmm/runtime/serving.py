@@ -17,7 +17,7 @@ from opensmm.base.errors import Misconfigured
 from opensmm.config import Config
 from opensmm.domain.codes import Report, no_report
 from opensmm.runtime import database, logs, privileges
-from opensmm.runtime.privileges import Successor
+from opensmm.runtime.privileges import TargetUser
 from opensmm.runtime.processes import allow_open_files, stop_event, wait_for_release, watch_leash
 from opensmm.store.embedded import DatabaseUrls, run_database
 
@@ -54,8 +54,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _database(config: Config, report: Report) -> Iterator[DatabaseUrls]:
-    """Runs or joins the database for the block, and checks it first. Waits until the parent releases this process."""
+def _released_with_database(config: Config, report: Report) -> Iterator[DatabaseUrls]:
+    """Waits until the parent releases this process, then runs or joins the database, checks it, and runs the block."""
     wait_for_release()
     with run_database(config, report) as urls:
         database.check(urls.app, config)
@@ -71,7 +71,9 @@ def run_api(
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
 ) -> None:
-    """Runs one API process until a signal ends it. ``started`` is called when it has dropped root.
+    """Runs one API process until a signal ends it.
+
+    ``started`` is called when it has dropped root and is about to serve.
 
     Raises Misconfigured, Unavailable or OperatorRefusal if the panel cannot work with its database.
     """
@@ -82,19 +84,19 @@ def run_api(
 
     site = _load_pages() if pages else None
     prepare = None if site is None else site.prepare
-    privileges.load_closed_code(config, prepare, without=_NOT_FOR_API)
-    with _database(config, report) as urls:
+    privileges.load_code_unreadable_to_user(config, prepare, without=_NOT_FOR_API)
+    with _released_with_database(config, report) as urls:
         logs.set_up(config.log_level)
         allow_open_files()
-        successor = privileges.choose_successor(config, urls.app)
+        target_user = privileges.choose_target_user(config, urls.app)
         if metrics_at.port is not None:
             from opensmm.runtime import api_metrics, metrics
 
             metrics.serve(metrics_at.port, metrics_at.host, api_metrics.families)
         endpoint = Endpoint(ApiOperations(urls.app), config.shared_pepper(), config.requests_per_second)
         application = Application(endpoint, site)
-        if successor is not None:
-            successor.take_over(prepare, without=_NOT_FOR_API)
+        if target_user is not None:
+            target_user.drop_root(prepare, without=_NOT_FOR_API)
         started()
         run_server(application, listening, config)
 
@@ -113,20 +115,24 @@ def run_worker(
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
 ) -> None:
-    """Runs one worker until a signal ends it. Raises like ``run_api``."""
+    """Runs one worker until a signal ends it. Raises like ``run_api``.
+
+    ``started`` is called once the database can be used. Root is dropped later, in the event loop, just before the first
+    step; nobody connects to a worker, so nothing depends on it.
+    """
     import uvloop
 
-    privileges.load_closed_code(config, without=_NOT_FOR_WORKER)
-    with _database(config, report) as urls:
+    privileges.load_code_unreadable_to_user(config, without=_NOT_FOR_WORKER)
+    with _released_with_database(config, report) as urls:
         started()
         logs.set_up(config.log_level)
         allow_open_files()
-        successor = privileges.choose_successor(config, urls.app)
-        uvloop.run(_work(config, urls.app, sandbox_url, metrics_at, successor))
+        target_user = privileges.choose_target_user(config, urls.app)
+        uvloop.run(_work(config, urls.app, sandbox_url, metrics_at, target_user))
 
 
 async def _work(
-    config: Config, url: str, sandbox_url: str, metrics_at: MetricsAddress, successor: Successor | None
+    config: Config, url: str, sandbox_url: str, metrics_at: MetricsAddress, target_user: TargetUser | None
 ) -> None:
     from opensmm.actions import gc_tuning
     from opensmm.providers.registry import ProviderRegistry
@@ -134,21 +140,20 @@ async def _work(
 
     watch_leash()
     stop = stop_event()
-    registry = ProviderRegistry(
-        config.shared_pepper(), sandbox_url, config.provider_timeout_s, private=config.private_providers
-    )
-    async with _serve_metrics(config, url, metrics_at):
+    pepper = config.shared_pepper()
+    registry = ProviderRegistry(pepper, sandbox_url, config.provider_timeout_s, private=config.private_providers)
+    async with _serve_metrics(config, url, pepper, metrics_at):
         worker = Worker(url, registry, config.provider_timeout_s)
-        if successor is not None:
+        if target_user is not None:
             # The HTTP client reads the CA certificates when it is imported, and only root may be able to read them.
             import_module("opensmm.providers.egress")
-            successor.take_over(without=_NOT_FOR_WORKER)
+            target_user.drop_root(without=_NOT_FOR_WORKER)
         gc_tuning.tune_gc()
         await worker.run(stop)
 
 
 @contextlib.asynccontextmanager
-async def _serve_metrics(config: Config, url: str, metrics_at: MetricsAddress) -> AsyncIterator[None]:
+async def _serve_metrics(config: Config, url: str, pepper: bytes, metrics_at: MetricsAddress) -> AsyncIterator[None]:
     """Serves a worker's metrics, with periodic samples of the whole panel, if a port was given."""
     if metrics_at.port is None:
         yield
@@ -156,7 +161,7 @@ async def _serve_metrics(config: Config, url: str, metrics_at: MetricsAddress) -
     from opensmm.runtime import metrics, worker_metrics
     from opensmm.worker.sampling import sampled
 
-    async with sampled(url, config.pepper(), private=config.private_providers) as sampling:
+    async with sampled(url, pepper, private=config.private_providers) as sampling:
         metrics.serve(metrics_at.port, metrics_at.host, worker_metrics.families_with(lambda: sampling.newest))
         yield
 
@@ -169,16 +174,20 @@ def run_sandbox(
     started: Callable[[], None] = lambda: None,
     report: Report = no_report,
 ) -> None:
-    """Runs the sandbox until a signal ends it; its time runs ``speed`` times as fast. Raises like ``run_api``."""
+    """Runs the sandbox until a signal ends it; its time runs ``speed`` times as fast. Raises like ``run_api``.
+
+    ``started`` is called once the database can be used; calls that come before it serves wait at the socket.
+    """
     from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
     from opensmm.runtime.asgi_server import run_server
 
-    privileges.load_closed_code(config)
-    with _database(config, report) as urls:
+    privileges.load_code_unreadable_to_user(config)
+    with _released_with_database(config, report) as urls:
         started()
         logs.set_up(config.log_level)
-        successor = privileges.choose_successor(config, urls.app)
+        target_user = privileges.choose_target_user(config, urls.app)
+        # Not ``shared_pepper``: a sandbox may run alone, and then makes the pepper if there is none.
         provider = Sandbox(open_pool(urls.app), sandbox_key(config.pepper()), speed)
-        if successor is not None:
-            successor.take_over()
+        if target_user is not None:
+            target_user.drop_root()
         run_server(provider, listening, config)

@@ -34,8 +34,10 @@ PAUSE_AFTER_FAULT_S: Final = 1.0
 IN_FLIGHT: Final = 2048
 """Deliveries being sent at a time, over all providers. Each provider's own limit is lower."""
 CLAIM_WITHIN_S: Final = 0.7
+"""Seconds that a stopping worker waits for a claim that has begun."""
 FINISH_WITHIN_S: Final = 2.0
-"""Seconds that a stopping worker waits for answers on their way."""
+"""Seconds that a stopping worker spends on each of two waits: for the outcome of a claim whose COMMIT it abandoned, and
+for answers on their way."""
 LEAVE_WITHIN_S: Final = 0.3
 """Seconds to remove the heartbeat. A worker that fails to do so falls silent, like one that died."""
 log = structlog.get_logger()
@@ -52,12 +54,15 @@ class Worker:
         def connect(name: str) -> ReconnectingConnection:
             return ReconnectingConnection(url, application=f"opensmm worker: {name}")
 
+        # After a step of the clock nothing is concluded from times until each call that began before it has ended, and
+        # its provider can no longer be taking the order in.
         clock = DatabaseClock(rest=lease(timeout_s) + patience.taking_in + patience.skew)
         self._duties = Duties(connect, registry, timeout_s, clock, patience)
         self._overlapping = {
             loop.name: OverlappingSteps(loop.name, self._step_of(loop)) for loop in LOOPS if loop.overlaps
         }
-        self._has_nothing_due = False
+        self._last_claim_was_empty = False
+        """True if the last round claimed nothing: nothing was due, or there was no room."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs the loops until ``stop``; then claims nothing more and waits a moment for answers on their way."""
@@ -68,10 +73,10 @@ class Worker:
         duties.sender.stop()
         # Deliveries claimed and not sent would become unsure, so a claim that has begun is waited for.
         await asyncio.wait([sending], timeout=CLAIM_WITHIN_S)
-        slow = [task for steps in self._overlapping.values() for task in steps.slow]
-        for loop in (*loops, *slow):
-            loop.cancel()
-        await asyncio.gather(*loops, *slow, return_exceptions=True)
+        steps = [task for overlapping in self._overlapping.values() for task in overlapping.under_way]
+        for task in (*loops, *steps):
+            task.cancel()
+        await asyncio.gather(*loops, *steps, return_exceptions=True)
         with contextlib.suppress(Unavailable, StatementRejected, TimeoutError):
             async with asyncio.timeout(FINISH_WITHIN_S):
                 duties.sending.update(await duties.sender.finish())
@@ -84,7 +89,10 @@ class Worker:
         await duties.close()
 
     async def _repeat(self, loop: Loop) -> None:
-        """Repeats a loop's step. All loops but ``MAINTENANCE`` begin once the database's clock has been read."""
+        """Repeats a loop's step. All loops but ``MAINTENANCE`` begin once the database's clock has been read.
+
+        ``SEND`` is repeated by ``run``; ``_send_due`` keeps to the same rule.
+        """
         if loop is not MAINTENANCE:
             await self._duties.clock_known.wait()
         step = self._overlapping[loop.name].step if loop.overlaps else self._step_of(loop)
@@ -100,12 +108,13 @@ class Worker:
 
     async def _send_due(self) -> None:
         duties = self._duties
-        room = 0 if duties.registry.empty else IN_FLIGHT - len(duties.sending)
-        # After a claim that found nothing, a cheap read comes before the next claim.
-        if room > 0 and self._has_nothing_due and not await duties.sender.is_due():
+        may_send = duties.clock_known.is_set() and not duties.registry.empty
+        room = IN_FLIGHT - len(duties.sending) if may_send else 0
+        # After a round without a claim, a cheap read comes before the next claim.
+        if room > 0 and self._last_claim_was_empty and not await duties.sender.is_due():
             room = 0
         claimed = await SEND.step(duties, min(room, SEND.bound)) if room > 0 else 0
-        self._has_nothing_due = not claimed
+        self._last_claim_was_empty = not claimed
         if claimed < SEND.bound:
             least_s = IDLE_SCAN_EVERY_S if duties.pace.is_idle else SCAN_EVERY_S
             await self._wait_for_next_scan(max(least_s, pause_after_scan_s(duties.sender.scan_s)))
@@ -135,17 +144,18 @@ class OverlappingSteps:
     """Steps of one loop. The next one begins even if some still wait for a slow provider."""
 
     def __init__(self, name: str, step: Step) -> None:
-        self.slow: set[asyncio.Task[None]] = set()
+        self.under_way: set[asyncio.Task[None]] = set()
         self._name = name
         self._step = step
 
     async def step(self) -> None:
         # Bounded, so that a provider that never answers does not collect steps without end.
-        if len(self.slow) >= SLOW_STEPS:
-            await asyncio.wait(self.slow, return_when=asyncio.FIRST_COMPLETED)
+        if len(self.under_way) >= SLOW_STEPS:
+            await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(_attempt(self._step, self._name))
-        self.slow.add(task)
-        task.add_done_callback(self.slow.discard)
+        self.under_way.add(task)
+        task.add_done_callback(self.under_way.discard)
+        # Usually it ends within that time, and the loop's pause follows. A slow one goes on beside the next.
         await asyncio.wait([task], timeout=SLOW_STEP_S)
 
 
