@@ -26,6 +26,10 @@ def order(state=OrderState.COMPLETED, *, offered=True, wait_h=24, ended_h=48, op
     )
 
 
+def test_without_a_wait_a_refill_is_not_too_early_for_a_clock_that_is_behind():
+    assert refills.check(order(wait_h=0, ended_h=-0.001), NOON) is None
+
+
 @pytest.mark.parametrize(
     "fit", [order(), order(ended_h=24), order(last_h=24), order(wait_h=0, ended_h=0), order(wait_h=0, last_h=0)]
 )

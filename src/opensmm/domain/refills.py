@@ -77,7 +77,8 @@ def check(order: Refillable | None, now: datetime) -> Refused | None:
     if order.open_refill:
         return Refused(Refusal.REFILL_OPEN)
     newest = max(order.ended, order.last or order.ended)
-    if now - newest < timedelta(hours=order.wait_h):
+    # Without a wait, ``newest`` may still lie ahead: another process's clock wrote it, a few milliseconds before ours.
+    if order.wait_h and now - newest < timedelta(hours=order.wait_h):
         return Refused(Refusal.REFILL_TOO_EARLY)
     return None
 
