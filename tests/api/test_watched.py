@@ -11,7 +11,7 @@ from opensmm.actions.api_facade import ApiOperations
 from opensmm.api.endpoint import HEALTHY_WITHIN_S, IDLE_AFTER_S, Endpoint
 from opensmm.api.http import request_id
 from opensmm.runtime.application import Application
-from opensmm.web.pages import Pages
+from opensmm.web.reference_pages import ReferencePages
 
 WELL = (200, {"status": "ok"})
 UNWELL = (503, {"status": "the database does not answer"})
@@ -101,7 +101,7 @@ async def test_the_look_of_a_load_balancer_opens_no_connection(api, stocked, dat
 
 
 async def test_health_is_the_apis_where_pages_are_served_too(api):
-    assert WELL == await health(Api(Application(api.application, Pages())))
+    assert WELL == await health(Api(Application(api.application, ReferencePages())))
 
 
 async def test_a_requests_own_name_comes_back_and_no_other_answer_has_one(api, ann):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from opensmm.api.endpoint import HEALTH, Endpoint
 from opensmm.base.asgi import Receive, Scope, Send
-from opensmm.web.pages import Pages
+from opensmm.web.reference_pages import ReferencePages
 
 
 class Application:
@@ -13,7 +13,7 @@ class Application:
     ``handlers_by_path`` is for our server, which passes whole requests to the API; see ``api.protocol``.
     """
 
-    def __init__(self, endpoint: Endpoint, pages: Pages | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, pages: ReferencePages | None = None) -> None:
         self._endpoint = endpoint
         self._pages = pages
         self.handlers_by_path = endpoint.handlers_by_path()

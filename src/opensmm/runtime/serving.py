@@ -22,7 +22,7 @@ from opensmm.runtime.processes import allow_open_files, stop_event, wait_for_rel
 from opensmm.store.embedded import DatabaseUrls, run_database
 
 if TYPE_CHECKING:
-    from opensmm.web.pages import Pages
+    from opensmm.web.reference_pages import ReferencePages
 
 LOOPBACK: Final = "127.0.0.1"
 BACKLOG: Final = 2048
@@ -101,10 +101,10 @@ def run_api(
         run_server(application, listening, config)
 
 
-def _load_pages() -> "Pages":
-    from opensmm.web.pages import Pages
+def _load_pages() -> "ReferencePages":
+    from opensmm.web.reference_pages import ReferencePages
 
-    return Pages()
+    return ReferencePages()
 
 
 def run_worker(

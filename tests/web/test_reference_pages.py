@@ -13,8 +13,8 @@ from opensmm.domain.catalogue import TYPE_PARAMETERS, ServiceType
 from opensmm.domain.request_refusals import Refusal, Refused
 from opensmm.domain.requests import ACTIONS
 from opensmm.providers.sandbox.behaviour import Behaviour
-from opensmm.web.pages import MAX_CACHED_PAGES, Pages
 from opensmm.web.reference import Reference, build_reference
+from opensmm.web.reference_pages import MAX_CACHED_PAGES, ReferencePages
 from opensmm.wire.dialect import Dialect
 from opensmm.wire.messages import LOWER_CASE_STATUS, TITLE_CASE_STATUS, V1_TYPE
 from opensmm.wire.v1 import V1
@@ -40,7 +40,7 @@ async def nothing() -> Any:
     raise AssertionError("a page has no business with a body")
 
 
-async def get(pages: Pages, path: str, method: str = "GET", scheme: str = "http", **headers: str) -> Got:
+async def get(pages: ReferencePages, path: str, method: str = "GET", scheme: str = "http", **headers: str) -> Got:
     headers = {"host": "panel.example", **headers}
     raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     path, _, query = path.partition("?")
@@ -61,7 +61,7 @@ def plain(page: str) -> str:
 
 
 async def test_the_page_of_v2_is_english_and_that_of_v1_arabic_and_right_to_left() -> None:
-    english, arabic = await get(Pages(), "/"), await get(Pages(), "/v1")
+    english, arabic = await get(ReferencePages(), "/"), await get(ReferencePages(), "/v1")
     assert (english.status, arabic.status) == (200, 200)
     assert '<html lang="en" dir="ltr">' in english.text
     assert '<html lang="ar" dir="rtl">' in arabic.text
@@ -71,20 +71,20 @@ async def test_the_page_of_v2_is_english_and_that_of_v1_arabic_and_right_to_left
 
 
 async def test_each_page_links_to_the_other() -> None:
-    assert 'href="/v1" hreflang="ar"' in (await get(Pages(), "/")).text
-    assert 'href="/" hreflang="en"' in (await get(Pages(), "/v1")).text
+    assert 'href="/v1" hreflang="ar"' in (await get(ReferencePages(), "/")).text
+    assert 'href="/" hreflang="en"' in (await get(ReferencePages(), "/v1")).text
 
 
 @BOTH
 async def test_a_page_has_every_action(path: str) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     shown = set(re.findall(r'<code dir="ltr">action</code></th><td><code dir="ltr">(\w+)</code>', page))
     assert shown == set(ACTIONS)
 
 
 @DIALECTS
 async def test_a_page_has_every_service_type_with_each_of_its_parameters(path: str, dialect: Dialect) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     shapes = re.findall(r"<details.*?</details>", page, re.DOTALL)
     assert len(shapes) == len(ServiceType)
     for kind, shape in zip(ServiceType, shapes, strict=True):
@@ -124,7 +124,7 @@ def test_a_page_of_either_dialect_is_there_in_each_language_with_the_dialect_s_w
 
 @DIALECTS
 async def test_a_page_has_every_refusal_in_its_own_words(path: str, dialect: Dialect) -> None:
-    page = plain((await get(Pages(), path)).text)
+    page = plain((await get(ReferencePages(), path)).text)
     details: dict[Refusal, int | str] = {
         Refusal.QUANTITY_TOO_LOW: 50,
         Refusal.QUANTITY_TOO_HIGH: 10000,
@@ -136,7 +136,7 @@ async def test_a_page_has_every_refusal_in_its_own_words(path: str, dialect: Dia
 
 @pytest.mark.parametrize(("path", "words"), [("/", TITLE_CASE_STATUS), ("/v1", LOWER_CASE_STATUS)])
 async def test_a_page_has_every_status(path: str, words: dict[Any, str]) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     assert all(f'<th scope="row"><code dir="ltr">{word}</code>' in page for word in words.values())
 
 
@@ -149,12 +149,12 @@ async def test_a_page_has_every_status(path: str, words: dict[Any, str]) -> None
     ],
 )
 async def test_a_page_has_the_published_sample_word_for_word(path: str, sample: str) -> None:
-    assert sample in plain((await get(Pages(), path)).text)
+    assert sample in plain((await get(ReferencePages(), path)).text)
 
 
 @BOTH
 async def test_every_sample_on_a_page_is_json(path: str) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     figures = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
     samples = [plain(code) for code in figures if plain(code).startswith(("{", "["))]
     assert len(samples) >= 13
@@ -163,7 +163,7 @@ async def test_every_sample_on_a_page_is_json(path: str) -> None:
 
 @BOTH
 async def test_a_page_has_every_sandbox_link(path: str) -> None:
-    page = plain((await get(Pages(), path)).text)
+    page = plain((await get(ReferencePages(), path)).text)
     for behaviour in set(Behaviour) - {Behaviour.COMPLETE, Behaviour.PARTIAL}:
         assert f"https://example.com/{behaviour.value}" in page
     assert "https://example.com/partial-40" in page
@@ -171,7 +171,7 @@ async def test_a_page_has_every_sandbox_link(path: str) -> None:
 
 @BOTH
 async def test_a_page_has_working_examples_with_its_own_address(path: str) -> None:
-    page = (await get(Pages(), path, scheme="https")).text
+    page = (await get(ReferencePages(), path, scheme="https")).text
     own = "https://panel.example/api/v1" if path == "/v1" else "https://panel.example/api/v2"
     for program in EXAMPLES:
         assert program.replace("http://127.0.0.1:8765/api/v2", own) in plain(page)
@@ -181,7 +181,7 @@ async def test_a_page_has_working_examples_with_its_own_address(path: str) -> No
 
 @BOTH
 async def test_a_page_has_no_inline_style_or_script_and_its_policy_allows_none(path: str) -> None:
-    got = await get(Pages(), path)
+    got = await get(ReferencePages(), path)
     assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:", got.text)
     assert got.headers["content-security-policy"] == (
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
@@ -192,7 +192,7 @@ async def test_a_page_has_no_inline_style_or_script_and_its_policy_allows_none(p
 
 @BOTH
 async def test_code_runs_left_to_right_wherever_it_stands(path: str) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     assert not re.search(r"<pre(?![^>]*dir=\"ltr\")", page)
     rest = re.sub(r'(<span class="chips" dir="ltr">.*|<pre[^>]*dir="ltr"[^>]*><code>)', "", page)
     assert not re.search(r"<code(?! dir=\"ltr\")", rest)
@@ -200,7 +200,7 @@ async def test_code_runs_left_to_right_wherever_it_stands(path: str) -> None:
 
 @BOTH
 async def test_every_link_within_a_page_leads_somewhere(path: str) -> None:
-    page = (await get(Pages(), path)).text
+    page = (await get(ReferencePages(), path)).text
     places = re.findall(r'\bid="([^"]+)"', page)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
@@ -224,7 +224,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("host", HOSTILE)
 async def test_a_hostile_host_is_refused_and_never_shown(host: str) -> None:
-    got = await get(Pages(), "/", host=host)
+    got = await get(ReferencePages(), "/", host=host)
     assert got.status == 400
     assert len(got.body) < 300
     assert not host or host.encode("latin-1") not in got.body
@@ -235,7 +235,7 @@ async def test_a_hostile_host_is_refused_and_never_shown(host: str) -> None:
     [("Panel.Example", "panel.example"), ("127.0.0.1:8765", "127.0.0.1:8765"), ("[::1]:80", "[::1]:80")],
 )
 async def test_a_page_shows_the_address_it_was_asked_at(host: str, shown: str) -> None:
-    got = await get(Pages(), "/", scheme="https", host=host)
+    got = await get(ReferencePages(), "/", scheme="https", host=host)
     assert f'<code dir="ltr">https://{shown}/api/v2</code>' in got.text
 
 
@@ -246,13 +246,13 @@ async def test_without_a_host_header_the_listening_address_is_shown() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "server": ("::1", 8765), "scheme": "http"}
-    await Pages()(scope, nothing, send)
+    await ReferencePages()(scope, nothing, send)
     assert b"http://[::1]:8765/api/v2" in sent[1]["body"]
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/nothing", "/static/opensmm.css"])
 async def test_head_answers_the_headers_of_get_without_a_body(path: str) -> None:
-    pages = Pages()
+    pages = ReferencePages()
     full, bare = await get(pages, path), await get(pages, path, method="HEAD")
     assert (full.status, full.headers, b"") == (bare.status, bare.headers, bare.body)
     assert int(full.headers["content-length"]) == len(full.body)
@@ -260,19 +260,19 @@ async def test_head_answers_the_headers_of_get_without_a_body(path: str) -> None
 
 @pytest.mark.parametrize("path", ["/nothing", "/v2", "/static/", "/static/../pages.py", "/healthz", "/v1//"])
 async def test_everything_else_is_a_small_page_not_found(path: str) -> None:
-    got = await get(Pages(), path)
+    got = await get(ReferencePages(), path)
     assert got.status == 404
     assert got.headers["content-type"] == "text/html; charset=utf-8"
     assert len(got.body) < 1500
 
 
 async def test_other_methods_are_not_allowed() -> None:
-    got = await get(Pages(), "/", method="POST")
+    got = await get(ReferencePages(), "/", method="POST")
     assert (got.status, got.headers["allow"]) == (405, "GET, HEAD")
 
 
 async def test_a_page_that_has_not_changed_is_not_sent_again() -> None:
-    pages = Pages()
+    pages = ReferencePages()
     etag = (await get(pages, "/")).headers["etag"]
     again = await get(pages, "/", if_none_match=etag)
     assert (again.status, again.body, again.headers["etag"]) == (304, b"", etag)
@@ -280,7 +280,7 @@ async def test_a_page_that_has_not_changed_is_not_sent_again() -> None:
 
 
 async def test_a_page_is_sent_packed_to_whoever_takes_it() -> None:
-    pages = Pages()
+    pages = ReferencePages()
     packed, full = await get(pages, "/", accept_encoding="br, gzip"), await get(pages, "/")
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == full.body
@@ -289,7 +289,7 @@ async def test_a_page_is_sent_packed_to_whoever_takes_it() -> None:
 
 @BOTH
 async def test_the_stylesheet_is_found_and_may_be_kept_for_ever(path: str) -> None:
-    pages = Pages()
+    pages = ReferencePages()
     link = re.findall(r'<link rel="stylesheet" href="([^"]+)">', (await get(pages, path)).text)[0]
     style = await get(pages, link)
     assert (style.status, style.headers["content-type"]) == (200, "text/css; charset=utf-8")
@@ -298,13 +298,13 @@ async def test_the_stylesheet_is_found_and_may_be_kept_for_ever(path: str) -> No
 
 
 async def test_the_stylesheet_serves_both_directions() -> None:
-    style = (await get(Pages(), "/static/opensmm.css")).text
+    style = (await get(ReferencePages(), "/static/opensmm.css")).text
     assert not re.search(r"(margin|padding|border)-(left|right)|[^-](left|right):|float:", style)
     assert "prefers-color-scheme: dark" in style
 
 
 async def test_no_more_pages_are_kept_than_the_bound() -> None:
-    pages = Pages()
+    pages = ReferencePages()
     for number in range(MAX_CACHED_PAGES + 5):
         await get(pages, "/", host=f"panel{number}.example")
     assert len(pages._cache) == MAX_CACHED_PAGES

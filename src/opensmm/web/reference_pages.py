@@ -1,4 +1,7 @@
-"""The public pages: the API reference of both dialects, served as bare ASGI."""
+"""The pages of the API's reference: public, in both dialects, served as bare ASGI.
+
+New pages are an application of their own, routed in ``runtime/application.py``.
+"""
 
 import asyncio
 import re
@@ -47,8 +50,8 @@ class Document(Struct, frozen=True):
     cache_control: bytes = _SHORT_LIVED
 
 
-class Pages:
-    """The pages as an ASGI application: v2 in English at ``/``, v1 in Arabic at ``/v1``, their stylesheet.
+class ReferencePages:
+    """The reference as an ASGI application: v2 in English at ``/``, v1 in Arabic at ``/v1``, their stylesheet.
 
     Pages show the panel's own address, by the request's Host header. One that is no host name is refused, and never
     shown.
