@@ -183,7 +183,7 @@ async def _charged_before(connection: Any, mark: Any, drafts: Any, now: Any, **g
         connection.store.begin()
         customer = drafts[ids.index(None)][0]
         lost = OrderId(10**9 + len(connection.store.transfers))
-        model_customers.book(connection.store, [ledger.hold(customer, lost, Money(1))])
+        model_customers.book(connection.store, [model_customers.hold(customer, lost, Money(1))])
         connection.store.commit()
     return ids
 

@@ -14,7 +14,7 @@ AccountId = NewType("AccountId", int)
 """The number of an account: a customer's id, or one of the negative constants below for the house's accounts."""
 
 HELD: Final = AccountId(-1)
-"""Money paid for orders that have not ended."""
+"""Money paid for orders that have not ended. ``store/placing.py`` and ``store/subscriptions.py`` move it there."""
 EARNED: Final = AccountId(-2)
 """Money paid for what was delivered."""
 DEPOSITS: Final = AccountId(-3)
@@ -80,10 +80,6 @@ class Transfer(Struct, frozen=True):
 
 def account(customer: CustomerId) -> AccountId:
     return AccountId(customer)
-
-
-def hold(customer: CustomerId, order: OrderId, amount: Money) -> Transfer:
-    return Transfer(account(customer), HELD, amount, TransferKind.CHARGE, customer, order)
 
 
 def earn(customer: CustomerId, order: OrderId, sequence: int, amount: Money) -> Transfer:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from tests.simulation.model.connection import Connection
 from tests.simulation.model.tables import Store
 
-from opensmm.base.ids import CustomerId
+from opensmm.base.ids import CustomerId, OrderId
+from opensmm.base.money import Money
 from opensmm.domain.audit import AuditAction, AuditEntry, By
-from opensmm.domain.ledger import Transfer
+from opensmm.domain.ledger import HELD, Transfer, TransferKind, account
 
 
 async def lock(connection: Connection, customers: Sequence[CustomerId]) -> list[CustomerId]:
@@ -19,13 +20,18 @@ async def transfer(connection: Connection, transfers: Sequence[Transfer], now: d
     return book(connection.store, transfers)
 
 
+def hold(customer: CustomerId, order: OrderId, amount: Money) -> Transfer:
+    """Returns the transfer of an order's charge, which the store's statements write by themselves."""
+    return Transfer(account(customer), HELD, amount, TransferKind.CHARGE, customer, order)
+
+
 def book(store: Store, transfers: Sequence[Transfer]) -> list[int]:
     first = len(store.transfers) + 1
     for transfer in transfers:
         store.transfers.append(transfer)
-        for account, amount in ((transfer.debit, -transfer.amount), (transfer.credit, transfer.amount)):
-            if account > 0:
-                store.edit(store.customers[account]).balance += amount
+        for side, amount in ((transfer.debit, -transfer.amount), (transfer.credit, transfer.amount)):
+            if side > 0:
+                store.edit(store.customers[side]).balance += amount
     return list(range(first, first + len(transfers)))
 
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from tests.simulation.model.connection import Connection, Line
-from tests.simulation.model.customers import book
+from tests.simulation.model.customers import book, hold
 from tests.simulation.model.tables import DeliveryRow, OrderRow, Store
 
 from opensmm.base.ids import CustomerId, KeyId, OrderId, PriceListId
-from opensmm.domain import ledger
 from opensmm.domain.catalogue import Catalogue
 from opensmm.domain.link_identity import identity
 from opensmm.domain.orders import PricedOrder
@@ -116,7 +115,7 @@ def _keep(store: Store, customer: CustomerId, draft: PricedOrder, now: datetime)
         delivery = DeliveryRow(order, run, row.service, row.quantity, due=now if run == 1 else None)
         store.insert(store.deliveries, (order, run), delivery)
     if draft.charge > 0:
-        book(store, [ledger.hold(customer, order, draft.charge)])
+        book(store, [hold(customer, order, draft.charge)])
     return order
 
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tests.simulation.model.connection import Connection
-from tests.simulation.model.customers import book
+from tests.simulation.model.customers import book, hold
 from tests.simulation.model.tables import AttemptRow, DeliveryRow, OrderRow, PostRow, Store
 
 from opensmm.base.ids import CustomerId, OrderId, ProviderId, ServiceId
-from opensmm.domain import ledger
 from opensmm.domain.orders import OrderState
 from opensmm.domain.subscriptions import KnownPost, Post, PostState, Subscription
 
@@ -99,7 +98,7 @@ def _make(store: Store, subscription: Subscription, post: Post, now: datetime) -
     store.insert(store.attempts, (child, 1, 1), tried)
     store.insert(store.provider_orders, (subscription.provider, post.provider_order), tried)
     if post.charge:
-        book(store, [ledger.hold(subscription.customer, child, post.charge)])
+        book(store, [hold(subscription.customer, child, post.charge)])
     return child
 
 
