@@ -18,7 +18,7 @@ from opensmm.domain.requests import MAX_IDS
 from opensmm.providers.call_failures import NoAnswer
 from opensmm.providers.circuit_breaker import CircuitBreaker
 from opensmm.providers.registry import ProviderConnection, ProviderRegistry
-from opensmm.worker.loops import LOOPS, MAINTENANCE, SEND, Duties, Pace
+from opensmm.worker.loops import HOUSEKEEPING, LOOPS, SEND, Duties, Pace
 
 NewClock = Callable[[Process], ProcessClock]
 AT_ONCE = 400
@@ -94,7 +94,7 @@ class Worker(Process):
         """Begins a round of a loop, where the last one is over, it is known what time it is at the database, and there
         is a provider to speak to."""
         loop = SIMULATED[name]
-        if loop is not MAINTENANCE and self._clock.off is None:
+        if loop is not HOUSEKEEPING and self._clock.off is None:
             return False
         if self.busy(name) or (loop is SEND and (self.registry.empty or len(self.tasks) > IN_FLIGHT)):
             return False

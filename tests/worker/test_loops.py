@@ -15,7 +15,7 @@ from opensmm.domain.evidence import DEFAULT_PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.providers.sandbox import Sandbox, open_pool, sandbox_key
 from opensmm.worker import running
-from opensmm.worker.loops import IDLE_STRETCH, LOOPS, MAINTENANCE, QUIET_S, SEND, Pace
+from opensmm.worker.loops import HOUSEKEEPING, IDLE_STRETCH, LOOPS, QUIET_S, SEND, Pace
 from opensmm.worker.running import Worker
 
 SPEED = 40.0
@@ -218,10 +218,10 @@ async def test_a_worker_takes_the_step_of_every_loop_within_its_bound(stocked, d
             taken[loop.name] = bound
             return 0
 
-        return loop if loop in (SEND, MAINTENANCE) else structs.replace(loop, step=step)
+        return loop if loop in (SEND, HOUSEKEEPING) else structs.replace(loop, step=step)
 
     async def all_taken():
-        return set(taken) == {loop.name for loop in LOOPS} - {SEND.name, MAINTENANCE.name}
+        return set(taken) == {loop.name for loop in LOOPS} - {SEND.name, HOUSEKEEPING.name}
 
     monkeypatch.setattr(running, "LOOPS", tuple(map(counted, LOOPS)))
     async with sandbox_of(database.app_url) as address, working(database.app_url, address):

@@ -28,7 +28,7 @@ QUIET_S: Final = 30.0
 IDLE_STRETCH: Final = 4
 """The factor by which an idle worker's loops pause longer. Those that call providers rarely keep their pauses."""
 CONNECTIONS: Final = ("claim", "record", "poll", "watch", "cancel", "refill", "evidence", "chores", "balances", "sync")
-"""Names of the worker's connections, as PostgreSQL shows them. *chores* is the one of maintenance."""
+"""Names of the worker's connections, as PostgreSQL shows them. *chores* is that of housekeeping."""
 
 
 class Pace:
@@ -103,8 +103,8 @@ class Duties:
             self.sending.add(task)
             task.add_done_callback(self.sending.discard)
 
-    async def maintain(self) -> int:
-        """Writes the heartbeat, reads the providers' settings and, less often while idle, does the housekeeping."""
+    async def keep_house(self) -> int:
+        """Writes the heartbeat and reads the providers; does the rest, less often while the worker is idle."""
         if self.heartbeat is not None:
             self.registry.share(await self.heartbeat.beat(self.registry.uncallable))
             self.clock_known.set()
@@ -146,10 +146,11 @@ class Loop(Struct, frozen=True):
 
 SEND: Final = Loop("send", 0, lambda duties, most: duties.send(most), bound=200, wakes=True)
 """The worker takes this step whenever a delivery is due and there is room: see ``running.Worker``."""
-MAINTENANCE: Final = Loop("chores", 2.0, lambda duties, _: duties.maintain())
+HOUSEKEEPING: Final = Loop("chores", 2.0, lambda duties, _: duties.keep_house())
 """Begins first: all others wait until it has read the database's clock."""
 LOOPS: Final = (
     SEND,
+    # It polls orders; price lists are followed by *sync*. Names of loops are labels of metrics, and stay.
     Loop("follow", 0.25, lambda duties, most: duties.poller.step(most), 2000, wakes=True, slows=True, overlaps=True),
     Loop(
         "watch",
@@ -171,7 +172,7 @@ LOOPS: Final = (
     ),
     Loop("refills", 0.5, lambda duties, most: duties.refills.step(most), 2000, slows=True),
     Loop("purchases", 0.5, lambda duties, most: duties.close_purchases(most), 2000, slows=True),
-    MAINTENANCE,
+    HOUSEKEEPING,
     Loop("evidence", 1.0, lambda duties, most: duties.unsure_resolver.step(most), 100, slows=True),
     Loop("rollups", 5.0, lambda duties, _: duties.rollups.step(), slows=True),
     Loop("balances", 15.0, lambda duties, _: duties.balances.step()),

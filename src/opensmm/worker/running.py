@@ -16,7 +16,7 @@ from opensmm.base.errors import Unavailable
 from opensmm.domain.evidence import DEFAULT_PATIENCE, Patience
 from opensmm.providers.registry import ProviderRegistry
 from opensmm.store.connection import ReconnectingConnection
-from opensmm.worker.loops import LOOPS, MAINTENANCE, SEND, Duties, Loop, Pace
+from opensmm.worker.loops import HOUSEKEEPING, LOOPS, SEND, Duties, Loop, Pace
 
 SCAN_EVERY_S: Final = 0.1
 """Seconds between scans for due deliveries while there are none."""
@@ -89,11 +89,11 @@ class Worker:
         await duties.close()
 
     async def _repeat(self, loop: Loop) -> None:
-        """Repeats a loop's step. All loops but ``MAINTENANCE`` begin once the database's clock has been read.
+        """Repeats a loop's step. All loops but ``HOUSEKEEPING`` begin once the database's clock has been read.
 
         ``SEND`` is repeated by ``run``; ``_send_due`` keeps to the same rule.
         """
-        if loop is not MAINTENANCE:
+        if loop is not HOUSEKEEPING:
             await self._duties.clock_known.wait()
         step = self._overlapping[loop.name].step if loop.overlaps else self._step_of(loop)
         await repeat(loop.period_s, step, pace=self._duties.pace if loop.slows else None, name=loop.name)
