@@ -2,6 +2,8 @@
 
 The provider is asked for the ids between an order's neighbours, outside of any transaction. What that proves is
 recorded together with the evidence.
+
+A delivery becomes unsure in ``actions/sending.py``, or, after its worker died, in ``store/dispatch.py:recover``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The price list: services, their seventeen types, and the parameters that each type needs."""
+"""The price list: services, their types, and the parameters that each type needs."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -168,7 +168,7 @@ def note_of(outcome: SendOutcome) -> DeliveryNote | None:
 
 FAILURES_BEFORE_PAUSE: Final = 5
 """Failures in a row after which a provider is paused if their outcomes were unclear. One that cannot be reached is
-paused from its first failure on."""
+sent no orders from its first failure on. Its polls count every failure as unclear."""
 PASSED_OVER_AFTER: Final = 4
 """Failures in a row from which on a paused provider's orders go to the next one. Before that they wait for it: it may
 be back within seconds."""

@@ -109,7 +109,7 @@ Decision = PricedOrder | IdempotencyHit | Refused
 
 
 def fingerprint(request: AddOrder) -> bytes:
-    """Hashes a request as ``orders.normalised`` returns it, without its idempotency key."""
+    """Hashes a request as ``orders.normalise`` returns it, without its idempotency key."""
     bare = msgspec.structs.replace(request, idempotency_key="")
     return blake2b(msgspec.json.encode(bare), digest_size=16).digest()
 

@@ -28,6 +28,7 @@ class _V1(Dialect):
         return f'{{"status":"success",{write_balance_keys(balance)}}}'.encode()
 
     def write_service(self, service: Service, rate: Decimal, extended: bool, shows_dripfeed: bool = False) -> bytes:
+        """Writes one line of the price list; its columns are fields of ``domain.catalogue.Service``."""
         line: dict[str, object] = {
             "service": str(service.id),
             "name": service.name,

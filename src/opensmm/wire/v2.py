@@ -26,6 +26,7 @@ class _V2(Dialect):
         return f"{{{write_balance_keys(balance)}}}".encode()
 
     def write_service(self, service: Service, rate: Decimal, extended: bool, shows_dripfeed: bool = False) -> bytes:
+        """Writes one line of the price list; its columns are fields of ``domain.catalogue.Service``."""
         line: dict[str, object] = {
             "service": service.id,
             "name": service.name,
@@ -68,6 +69,7 @@ class _V2(Dialect):
 
 
 def _write_status(view: OrderView) -> str:
+    """Writes a status; ``write_more_keys`` adds those of ``domain.order_views.ExtendedStatus``."""
     return (
         f'{{"charge":"{five_decimals(view.charge)}","start_count":"{view.start_count}",'
         f'"status":"{TITLE_CASE_STATUS[view.status]}","remains":"{view.remains}","currency":"{view.currency}"'
