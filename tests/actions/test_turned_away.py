@@ -42,7 +42,7 @@ async def finding(conn, clock, name="provider Sandbox"):
     ("answer", "code", "text"),
     [
         (KEY, FindingCode.PROVIDER_REFUSES_KEY, "refuses our key"),
-        (MONEY, FindingCode.PROVIDER_WITHOUT_FUNDS, "has no money"),
+        (MONEY, FindingCode.PROVIDER_WITHOUT_FUNDS, "has none of our money left"),
         ({"error": "IP not allowed"}, FindingCode.PROVIDER_REFUSES_KEY, "refuses our key"),
         ({"error": "Your account has been suspended."}, FindingCode.PROVIDER_REFUSES_KEY, "refuses our key"),
     ],
